@@ -1,0 +1,1 @@
+"""Train and evaluate Amparo's model. Never imported on a device."""
