@@ -1,5 +1,5 @@
 """The authored corpus: format, checks and the conversations themselves."""
 
-from .format import Conversation, CorpusError, Turn, load, parse
+from .format import LANGUAGES, Conversation, CorpusError, Turn, load, parse
 
-__all__ = ["Conversation", "CorpusError", "Turn", "load", "parse"]
+__all__ = ["LANGUAGES", "Conversation", "CorpusError", "Turn", "load", "parse"]

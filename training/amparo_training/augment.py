@@ -1,0 +1,77 @@
+"""Disturb the spelling of training messages as people and evaders do; labels stay as they are."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+
+_LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
+_TWINS = str.maketrans({"a": "а", "e": "е", "o": "о", "p": "р", "c": "с", "x": "х", "i": "і", "y": "у"})
+_INVISIBLE = ("\u200b", "\u200c", "\u200d", "\u2060", "\u00ad")
+
+
+def augment(text: str, rng: random.Random) -> str:
+    """Return ``text`` after one randomly chosen disturbance."""
+    return rng.choice(_WAYS)(text, rng)
+
+
+def _lower(text: str, rng: random.Random) -> str:
+    return text.lower().rstrip(".!")
+
+
+def _upper(text: str, rng: random.Random) -> str:
+    return text.upper()
+
+
+def _plain(text: str, rng: random.Random) -> str:
+    folded = unicodedata.normalize("NFD", text)
+    return "".join(c for c in folded if unicodedata.category(c) != "Mn" or ord(c) > 0x0900)
+
+
+def _typos(text: str, rng: random.Random) -> str:
+    chars = list(text)
+    for _ in range(1 + len(chars) // 25):
+        at = rng.randrange(max(len(chars) - 1, 1))
+        way = rng.randrange(3)
+        if way == 0 and at + 1 < len(chars):
+            chars[at], chars[at + 1] = chars[at + 1], chars[at]
+        elif way == 1 and len(chars) > 3:
+            del chars[at]
+        elif chars:
+            chars.insert(at, chars[at])
+    return "".join(chars)
+
+
+def _stretched(text: str, rng: random.Random) -> str:
+    words = text.split(" ")
+    at = rng.randrange(len(words))
+    if words[at]:
+        words[at] += words[at][-1] * rng.randint(1, 4)
+    return " ".join(words)
+
+
+def _spaced(text: str, rng: random.Random) -> str:
+    words = text.split(" ")
+    for at in rng.sample(range(len(words)), min(len(words), 1 + len(words) // 6)):
+        words[at] = rng.choice((" ", ".", "-")).join(words[at])
+    return " ".join(words)
+
+
+def _translated(text: str, rng: random.Random, table: dict[int, str]) -> str:
+    share = rng.uniform(0.2, 0.9)
+    return "".join(c.lower().translate(table) if rng.random() < share else c for c in text)
+
+
+def _leet(text: str, rng: random.Random) -> str:
+    return _translated(text, rng, _LEET)
+
+
+def _twins(text: str, rng: random.Random) -> str:
+    return _translated(text, rng, _TWINS)
+
+
+def _invisible(text: str, rng: random.Random) -> str:
+    return "".join(c + rng.choice(_INVISIBLE) if rng.random() < 0.15 else c for c in text)
+
+
+_WAYS = (_lower, _lower, _plain, _plain, _typos, _typos, _upper, _stretched, _spaced, _leet, _twins, _invisible)

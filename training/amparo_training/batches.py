@@ -1,0 +1,189 @@
+"""From examples to tensors: sampling by source, windows, disturbances, targets and weights."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from amparo.message import CUES
+from amparo.tokenizer import Tokenizer
+
+from .augment import augment
+from .config import DataConfig, TrainingConfig
+from .conversations import UNKNOWN, Example
+
+CUE_INDEX = {cue: i for i, cue in enumerate(CUES)}
+SEXUAL = CUE_INDEX["sexual_approach"]
+# In benign sources nobody labelled messages. These signs do not occur there, or so rarely that zero is right.
+ABSENT_IN_BENIGN = tuple(
+    CUE_INDEX[c] for c in ("isolation", "secrecy", "recruitment", "image_request", "sexual_approach",
+                           "coercion", "supervision_probe", "inducement")
+)  # fmt: skip
+RAMP_MESSAGES = 8
+"""In real logs the risk is known of the whole only: its weight grows over the first messages."""
+
+
+@dataclass
+class Batch:
+    """One step's worth. Shapes: (b, t) unless said; ``ids`` is flat over real messages."""
+
+    ids: list[list[int]]
+    place: Tensor
+    """(messages, 2): where each of ``ids`` stands in (b, t)."""
+    sender: Tensor
+    """(b, t, 3) one-hot; all zero in padding."""
+    gap_s: Tensor
+    risk: Tensor
+    risk_weight: Tensor
+    cue: Tensor
+    """(b, t, 15)"""
+    cue_weight: Tensor
+    bag: Tensor
+    """(b,): 1 where some contact message carries sexual_approach, 0 where none, -1 unknown."""
+
+
+class Sampler:
+    """Draws conversations by the configured shares, seeded; same seed, same batches."""
+
+    def __init__(self, pools: Sequence[tuple[float, Sequence[Example]]], config: TrainingConfig, tokenizer: Tokenizer) -> None:
+        self.pools = [(share, list(pool)) for share, pool in pools if pool]
+        self.config, self.tokenizer = config, tokenizer
+        self._cache: dict[str, list[int]] = {}
+
+    def draw(self, step: int) -> Batch:
+        """Return the batch of ``step``: a function of seed and step alone, so a resumed run agrees."""
+        rng = random.Random(self.config.optim.seed * 1_000_003 + step)
+        chosen = [self._one(rng) for _ in range(self.config.optim.batch_conversations)]
+        return collate(
+            [window(e, self.config.data, rng) for e in chosen], self.encode, self.config, rng
+        )
+
+    def _one(self, rng: random.Random) -> Example:
+        weights = [share for share, _ in self.pools]
+        (_, pool), *_ = rng.choices(self.pools, weights)
+        # Both labels equally, where a pool has both: risk is calibrated at equal classes.
+        wanted = rng.random() < 0.5
+        for _ in range(8):
+            example = rng.choice(pool)
+            if example.grooming is wanted:
+                break
+        if example.role == "benign_text":
+            example = _string_of(pool, example.lang, rng)
+        return example
+
+    def encode(self, text: str) -> list[int]:
+        """Ids with bos and eos, cut into the chunks a device would take; the first chunk."""
+        ids = self._cache.get(text)
+        if ids is None:
+            ids = self.tokenizer.encode(text)
+            if len(self._cache) < 400_000:
+                self._cache[text] = ids
+        return ids
+
+
+def _string_of(pool: Sequence[Example], lang: str, rng: random.Random) -> Example:
+    """A made-up conversation of single harmless texts from one sender, of 1 to 30."""
+    count = rng.choice((1, 1, 2, 4, 8, 16, 30))
+    same = [e for e in rng.choices(pool, k=count * 6) if e.lang == lang][:count] or [rng.choice(pool)]
+    first = same[0]
+    return Example(
+        id=first.id, lang=lang, source=first.source, role="benign_text", grooming=False,
+        texts=tuple(e.texts[0] for e in same), senders=(UNKNOWN,) * len(same), gaps_s=(None,) * len(same),
+        cues=None, warn_at=None, group=first.group,
+    )  # fmt: skip
+
+
+def window(example: Example, data: DataConfig, rng: random.Random) -> Example:
+    """Cut a long conversation to ``window_messages``: often its start, else anywhere."""
+    size = data.window_messages
+    if len(example.texts) <= size or example.role == "authored":
+        return example
+    start = 0 if rng.random() < 0.4 else rng.randrange(len(example.texts) - size + 1)
+    size = rng.choice((size, size, size // 2, size // 4))
+    cut = slice(start, start + size)
+    return Example(
+        id=example.id, lang=example.lang, source=example.source, role=example.role,
+        grooming=example.grooming, texts=example.texts[cut], senders=example.senders[cut],
+        gaps_s=example.gaps_s[cut], cues=None, warn_at=None, group=example.group,
+    )  # fmt: skip
+
+
+def chunks(ids: list[int], bos: int, eos: int, max_tokens: int) -> list[list[int]]:
+    """Cut ids into steps of at most ``max_tokens`` with bos and eos; an empty text is one step."""
+    body = max_tokens - 2
+    return [[bos, *ids[i : i + body], eos] for i in range(0, max(len(ids), 1), body)]
+
+
+def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: random.Random) -> Batch:  # type: ignore[no-untyped-def]
+    """Disturb, tokenise and stack. Long texts become several steps, at most 12 a text."""
+    data = config.data
+    rows = []
+    for example in examples:
+        hide_sender = rng.random() < data.unknown_sender_share
+        hide_time = rng.random() < data.unknown_time_share or example.role != "authored"
+        steps = []
+        for m, text in enumerate(example.texts):
+            if rng.random() < data.augment_share:
+                text = augment(text, rng)  # noqa: PLW2901
+            sender = UNKNOWN if hide_sender else example.senders[m]
+            gap = -1.0 if hide_time or m == 0 else float(example.gaps_s[m] or rng.uniform(3, 120))
+            pieces = chunks(encode(text), 0, 2, config.model.max_tokens)[:12]
+            steps += [(m, c, sender, gap if i == 0 else 0.0) for i, c in enumerate(pieces)]
+        rows.append((example, steps[:60]))
+    longest = max(len(steps) for _, steps in rows)
+    shape = (len(rows), longest)
+    batch = Batch(
+        ids=[], place=torch.empty(0, 2, dtype=torch.long), sender=torch.zeros(*shape, 3),
+        gap_s=torch.full(shape, -1.0), risk=torch.zeros(shape), risk_weight=torch.zeros(shape),
+        cue=torch.zeros(*shape, len(CUES)), cue_weight=torch.zeros(*shape, len(CUES)),
+        bag=torch.full((len(rows),), -1.0),
+    )  # fmt: skip
+    places = []
+    for b, (example, steps) in enumerate(rows):
+        _targets(batch, b, example, steps)
+        for t, (_, ids, sender, gap) in enumerate(steps):
+            batch.ids.append(ids)
+            places.append((b, t))
+            batch.sender[b, t, sender] = 1
+            batch.gap_s[b, t] = gap
+    batch.place = torch.tensor(places)
+    return batch
+
+
+def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list[int], int, float]]) -> None:
+    last = len(steps) - 1
+    for t, (m, _, sender, _) in enumerate(steps):
+        if example.role == "authored":
+            assert example.cues is not None
+            batch.cue_weight[b, t] = 1.0
+            batch.cue_weight[b, t, SEXUAL] = 0.0
+            for cue in example.cues[m]:
+                batch.cue[b, t, CUE_INDEX[cue]] = 1.0
+            batch.risk[b, t], batch.risk_weight[b, t] = _authored_risk(example, m)
+        elif example.grooming:
+            batch.risk[b, t] = 1.0
+            batch.risk_weight[b, t] = min(1.0, (t + 1) / (min(RAMP_MESSAGES, last + 1)))
+        else:
+            batch.risk_weight[b, t] = 1.0
+            if sender != 1:
+                batch.cue_weight[b, t, list(ABSENT_IN_BENIGN)] = 0.2
+                if example.role == "benign_text":
+                    batch.cue_weight[b, t, list(ABSENT_IN_BENIGN)] = 1.0
+    if example.role in ("grooming", "author", "segment"):
+        batch.bag[b] = 1.0 if example.grooming and len(steps) >= 10 else -1.0
+
+
+def _authored_risk(example: Example, message: int) -> tuple[float, float]:
+    """Certain from the warning point on; before it the truth is open, and weighs little."""
+    if not example.grooming:
+        return 0.0, 1.0
+    assert example.warn_at is not None
+    if message >= example.warn_at:
+        return 1.0, 1.0 + (message == len(example.texts) - 1)
+    return message / max(example.warn_at, 1) * 0.8, 0.3
+
+

@@ -1,0 +1,90 @@
+"""``amparo-train``: base, run."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from amparo.errors import AmparoError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; an error is one line with advice and status 2."""
+    parser = argparse.ArgumentParser(prog="amparo-train", description="Train Amparo's model.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    base = commands.add_parser("base", help="load the base model, prune vocabulary and layers")
+    base.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+    base.add_argument("--size", type=int, default=30_000, help="pieces to keep (default %(default)s)")
+    base.add_argument("--layers", default="0-3", help="layers to keep, as 0-3 or 0,2,4 (default %(default)s)")
+    base.add_argument("--source", choices=("auto", "hub", "offline"), default="auto")
+    base.add_argument("text", nargs="*", type=Path, help="text or JSON Lines to count pieces in, .gz or not")
+    base.set_defaults(func=_base)
+    run = commands.add_parser("run", help="train by a config")
+    run.add_argument("--config", type=Path, required=True)
+    run.add_argument("--base", type=Path, required=True, help="folder made by `amparo-train base`")
+    run.add_argument("--data", type=Path, help="folder that the config's source paths are relative to")
+    run.add_argument("--out", type=Path, required=True)
+    run.set_defaults(func=_run)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.func(options))
+    except AmparoError as error:
+        print(f"amparo-train: {error}\n{error.advice}", file=sys.stderr)
+        return 2
+
+
+def _base(options: argparse.Namespace) -> int:
+    from amparo.tokenizer import Tokenizer
+
+    from .base import load_base
+    from .checkpoint import save_base
+    from .corpus import LANGUAGES
+    from .vocabulary import choose_pieces, common_words, count_pieces, prune
+
+    base = load_base(options.source)
+    layers = _numbers(options.layers)
+    texts = {path.name: list(_lines(path)) for path in options.text}
+    counts = count_pieces(Tokenizer(base.table), common_words(LANGUAGES), texts)
+    keep = choose_pieces(base.table, counts, options.size)
+    kept = set(keep)
+    coverage = sum(v for i, v in counts.items() if i in kept) / sum(counts.values())
+    facts = {"layers": layers, "pieces": len(keep), "coverage": round(coverage, 4), "texts": sorted(texts)}
+    save_base(prune(base, keep, layers), options.out, facts)
+    print(json.dumps({"source": base.source, **facts}))
+    return 0
+
+
+def _numbers(text: str) -> list[int]:
+    parts = [part.split("-") for part in text.split(",")]
+    return sorted({n for part in parts for n in range(int(part[0]), int(part[-1]) + 1)})
+
+
+def _lines(path: Path, limit: int = 6000) -> Iterator[str]:
+    """Message texts of a JSON Lines file, or lines of a text file; at most ``limit``, spread evenly."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    found: list[str] = []
+    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:  # type: ignore[operator]
+        for line in lines:
+            if not line.startswith("{"):
+                found.append(line.partition(": ")[2] or line)
+                continue
+            row = json.loads(line)
+            found += [m["text"] for m in row.get("messages", [row])]
+    return iter(found[:: max(1, len(found) // limit)])
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .checkpoint import load_pruned
+    from .config import load_config
+    from .train import train
+
+    train(load_pruned(options.base), load_config(options.config), options.data, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

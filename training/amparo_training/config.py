@@ -1,0 +1,115 @@
+"""Training settings: small frozen parts, read from one TOML file, unknown keys rejected."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from amparo.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Shape of the network beside the encoder, whose shape its checkpoint says."""
+
+    projection: int = 48
+    hidden: int = 64
+    max_tokens: int = 128
+    """Ids a step, bos and eos included; a longer text enters as consecutive steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """One AdamW with linear warm-up and cosine decay."""
+
+    steps: int = 800
+    warmup_steps: int = 50
+    batch_conversations: int = 16
+    encoder_rate: float = 6e-5
+    head_rate: float = 1e-3
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    freeze_embeddings: bool = True
+    evaluate_every: int = 200
+    checkpoint_every: int = 100
+    seed: int = 20261122
+    threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """One file of conversations or texts.
+
+    ``role``: grooming (whole conversations), author (one side of grooming), segment (text without
+    authors, labelled), benign (conversations), benign_text (single texts).
+    """
+
+    path: str
+    role: str
+    share: float
+    """Share of the conversations of a batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where conversations come from and how they are cut and disturbed."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    authored_share: float = 0.5
+    languages: tuple[str, ...] = ("en", "es", "pt", "fr", "it", "de", "nl", "el", "bg", "lt", "bn")
+    window_messages: int = 40
+    held_out_percent: int = 25
+    """Of the cases (or groups) of research sources, by hash: never trained on."""
+    augment_share: float = 0.3
+    unknown_sender_share: float = 0.15
+    unknown_time_share: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Everything that made a model; lies next to it as ``training.toml``."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+def load_config(path: Path) -> TrainingConfig:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: the file is not TOML, or holds a key or type this version does not know.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {type(error).__name__}") from error
+    data = dict(raw.pop("data", {}))
+    sources = tuple(_build(SourceConfig, s, "data.sources") for s in data.pop("sources", ()))
+    return TrainingConfig(
+        model=_build(ModelConfig, raw.pop("model", {}), "model"),
+        optim=_build(OptimConfig, raw.pop("optim", {}), "optim"),
+        data=dataclasses.replace(_build(DataConfig, data, "data"), sources=sources),
+        **_nothing_else(raw),
+    )
+
+
+def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]  # always a dataclass
+    if unknown := set(values) - set(known):
+        raise ConfigError(f"unknown setting {where}.{sorted(unknown)[0]}")
+    try:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    except TypeError as error:
+        raise ConfigError(f"a setting of {where} is missing") from error
+
+
+def _nothing_else(raw: dict[str, Any]) -> dict[str, Any]:
+    if raw:
+        raise ConfigError(f"unknown section {sorted(raw)[0]}")
+    return {}

@@ -1,0 +1,134 @@
+"""The network: encoder, fifteen cues a message, a recurrent head over the conversation.
+
+One step of :class:`Head` is what the exported graph does for one message; training rolls the same step
+over whole conversations, so that nothing is learnt which a device does not do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import BertModel
+
+from .config import ModelConfig
+
+CUE_COUNT = 15
+SENDERS = 3
+FAMILY_DECAY = 0.998
+"""A message: half of a seen sign is left after about 350 messages without it."""
+
+
+@dataclass
+class Roll:
+    """Outputs over a batch of conversations, shape (conversations, messages, ...)."""
+
+    cue_logits: Tensor
+    risk_logits: Tensor
+
+
+class Head(nn.Module):
+    """Everything after the encoder, for one message at a time.
+
+    Input of the recurrent cell: projected embedding, cue scores, signs seen so far, sender, gap.
+    """
+
+    def __init__(self, width: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.cue = nn.Linear(width + SENDERS, CUE_COUNT)
+        self.project = nn.Linear(width, config.projection)
+        size = config.projection + 2 * CUE_COUNT + SENDERS + 2
+        self.cell = nn.GRUCell(size, config.hidden)
+        self.decay = nn.Parameter(torch.full((config.hidden,), -4.0))
+        self.risk = nn.Sequential(
+            nn.Linear(config.hidden + 2 * CUE_COUNT, 32), nn.Tanh(), nn.Linear(32, 1)
+        )
+        self.register_buffer("side", _side_mask())
+
+    def cues(self, pooled: Tensor, sender: Tensor) -> Tensor:
+        """Logits of the signs, shape (n, 15); a sign of the other side is pushed to never."""
+        logits: Tensor = self.cue(torch.cat([pooled, sender], dim=1))
+        is_child = sender[:, 1:2]
+        blocked = is_child * (1 - self.side) + (1 - is_child) * self.side
+        return logits - 20.0 * blocked
+
+    def step(
+        self, pooled: Tensor, cue_scores: Tensor, sender: Tensor, gap_s: Tensor, seen: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Advance by one message.
+
+        Args:
+            pooled: (n, width). cue_scores: (n, 15), 0 to 1. sender: one-hot (n, 3).
+            gap_s: (n, 1) seconds since the message before, negative when unknown.
+            seen: (n, 15). hidden: (n, hidden).
+        Returns:
+            risk logit (n, 1), seen, hidden.
+        """
+        known = (gap_s >= 0).to(pooled.dtype)
+        hours = torch.clamp(gap_s, min=0.0) / 3600.0
+        time = torch.cat([known, torch.log1p(hours)], dim=1)
+        hidden = hidden * torch.exp(-nn.functional.softplus(self.decay) * torch.log1p(hours))
+        projected = torch.tanh(self.project(pooled))
+        seen = torch.maximum(seen * FAMILY_DECAY, cue_scores)
+        hidden = self.cell(torch.cat([projected, cue_scores, seen, sender, time], dim=1), hidden)
+        return self.risk(torch.cat([hidden, seen, cue_scores], dim=1)), seen, hidden
+
+    def roll(self, pooled: Tensor, sender: Tensor, gap_s: Tensor) -> Roll:
+        """Run whole conversations, shapes (b, t, width), (b, t, 3), (b, t)."""
+        batch, length, width = pooled.shape
+        cue_logits = self.cues(pooled.reshape(-1, width), sender.reshape(-1, SENDERS))
+        cue_logits = cue_logits.reshape(batch, length, CUE_COUNT)
+        scores = torch.sigmoid(cue_logits)
+        seen = pooled.new_zeros(batch, CUE_COUNT)
+        hidden = pooled.new_zeros(batch, self.config.hidden)
+        risks = []
+        for t in range(length):
+            risk, seen, hidden = self.step(
+                pooled[:, t], scores[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden
+            )
+            risks.append(risk)
+        return Roll(cue_logits, torch.cat(risks, dim=1))
+
+
+def _side_mask() -> Tensor:
+    """1 for the child's own signs, which stand last."""
+    mask = torch.zeros(1, CUE_COUNT)
+    mask[:, 13:] = 1
+    return mask
+
+
+class GroomingModel(nn.Module):
+    """Encoder and head together."""
+
+    def __init__(self, encoder: BertModel, config: ModelConfig) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = Head(encoder.config.hidden_size, config)
+
+    def pool(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Mean of the last layer over real tokens, shape (n, width), scaled to unit variance."""
+        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask[:, :, None].to(states.dtype)
+        pooled: Tensor = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
+        return nn.functional.layer_norm(pooled, pooled.shape[-1:])
+
+    def pool_all(self, ids: list[list[int]], budget_tokens: int = 4096) -> Tensor:
+        """Pool messages of any lengths: sorted, in padded batches of at most ``budget_tokens``."""
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        parts: list[Tensor] = []
+        start = 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and (end - start + 1) * len(ids[order[end]]) <= budget_tokens:
+                end += 1
+            chunk = [ids[i] for i in order[start:end]]
+            longest = max(map(len, chunk))
+            tokens = torch.tensor([c + [0] * (longest - len(c)) for c in chunk])
+            mask = torch.tensor([[1] * len(c) + [0] * (longest - len(c)) for c in chunk])
+            parts.append(self.pool(tokens, mask))
+            start = end
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return torch.cat(parts)[back]

@@ -1,0 +1,122 @@
+"""The training loop, readable from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from amparo.tokenizer import Tokenizer
+
+from .base import BaseModel
+from .batches import Sampler
+from .checkpoint import load_progress, save_model, save_progress
+from .config import DataConfig, OptimConfig, TrainingConfig
+from .conversations import CONTACT, Example, from_authored, read_source, split
+from .corpus import load as load_corpus
+from .errors import DataError
+from .losses import loss
+from .model import GroomingModel, Roll
+
+
+def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Example]]]:
+    """Read the authored training part and every configured source; held-out groups stay out.
+
+    Raises:
+        DataError: a source is missing or malformed, or nothing is left to train on.
+    """
+    pools = [(data.authored_share, [from_authored(c) for c in load_corpus("train", data.languages)])]
+    for source in data.sources:
+        if folder is None:
+            raise DataError(f"the config names {source.path}; say where with --data")
+        examples = [e for e in read_source(folder / source.path, source.role) if _usable(e)]
+        pools.append((source.share, split(examples, data.held_out_percent)[0]))
+    if not any(pool for _, pool in pools):
+        raise DataError("no conversations to train on")
+    return pools
+
+
+def _usable(example: Example) -> bool:
+    """Decoys' own lines alone say nothing of grooming: they would teach the source."""
+    return example.role != "author" or CONTACT in example.senders
+
+
+def rate_factor(step: int, optim: OptimConfig) -> float:
+    """Linear warm-up, then cosine to a tenth."""
+    if step < optim.warmup_steps:
+        return (step + 1) / optim.warmup_steps
+    done = (step - optim.warmup_steps) / max(optim.steps - optim.warmup_steps, 1)
+    return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def forward(model: GroomingModel, ids: list[list[int]], place: torch.Tensor, sender: torch.Tensor, gap_s: torch.Tensor) -> Roll:
+    """Encode every message, lay them out by conversation, roll the head."""
+    pooled = model.pool_all(ids)
+    laid = pooled.new_zeros(*sender.shape[:2], pooled.shape[1])
+    laid[place[:, 0], place[:, 1]] = pooled
+    return model.head.roll(laid, sender, gap_s)
+
+
+def optimizer_of(model: GroomingModel, optim: OptimConfig) -> torch.optim.AdamW:
+    """AdamW in two groups: the encoder slowly, the new head fast; word embeddings may stand still."""
+    if optim.freeze_embeddings:
+        model.encoder.embeddings.requires_grad_(False)
+    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
+    groups = [{"params": encoder, "lr": optim.encoder_rate}, {"params": model.head.parameters(), "lr": optim.head_rate}]
+    return torch.optim.AdamW(groups, weight_decay=optim.weight_decay)
+
+
+def train(
+    base: BaseModel,
+    config: TrainingConfig,
+    data_folder: Path | None,
+    out: Path,
+    evaluate: Callable[[GroomingModel], dict[str, float]] | None = None,
+) -> GroomingModel:
+    """Train and write the model to ``out``; run again after an interruption, it goes on and agrees."""
+    optim = config.optim
+    torch.manual_seed(optim.seed)
+    torch.set_num_threads(optim.threads)
+    out.mkdir(parents=True, exist_ok=True)
+    sampler = Sampler(gather(config.data, data_folder), config, Tokenizer(base.table))
+    model = GroomingModel(base.encoder, config.model)
+    optimizer = optimizer_of(model, optim)
+    start = load_progress(out / "progress.pt", model, optimizer)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    base_rates = [optim.encoder_rate, optim.head_rate] if start else rates
+    began = time.monotonic()
+    with (out / "log.jsonl").open("a") as log:
+        for step in range(start, optim.steps):
+            torch.manual_seed(optim.seed + step)
+            model.train()
+            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                group["lr"] = rate * rate_factor(step, optim)
+            batch = sampler.draw(step)
+            roll = forward(model, batch.ids, batch.place, batch.sender, batch.gap_s)
+            total, parts = loss(roll, batch)
+            optimizer.zero_grad(set_to_none=True)
+            total.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+            torch.nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm)
+            optimizer.step()
+            facts: dict[str, float] = {"step": step + 1, "loss": total.item(), **parts}
+            if (step + 1) % optim.checkpoint_every == 0:
+                save_progress(out / "progress.pt", step + 1, model, optimizer)
+            if evaluate is not None and (step + 1) % optim.evaluate_every == 0:
+                facts |= evaluate(model.eval())
+            print(json.dumps(facts), file=log, flush=True)
+            _show(step + 1, start, optim.steps, began, facts)
+    save_model(model.eval(), base, config, out)
+    return model
+
+
+def _show(step: int, start: int, steps: int, began: float, facts: dict[str, float]) -> None:
+    if step % 10 and len(facts) < 6:
+        return
+    each = (time.monotonic() - began) / (step - start)
+    shown = " ".join(f"{k} {v:.3f}" for k, v in facts.items() if k != "step")
+    print(f"\r{step}/{steps} {shown} {each:.1f} s/step, {each * (steps - step) / 60:.0f} min left", file=sys.stderr)
