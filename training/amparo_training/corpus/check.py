@@ -13,7 +13,7 @@ from .format import CHILD_CUES, CONTACT_CUES, Conversation, parse
 _FORBIDDEN = re.compile(
     r"\b(sex\w*|porn\w*|nud[eo]\w*|naked|nackt\w*|desnud\w*|pelad[ao]s?|erotic\w*|er[oó]tic\w*|horny|boobs?"
     r"|penis|vagina|masturb\w*|underwear|lingerie|panties|bikini|kiss(?:ed|ing)? (?:you|me)|nogi|nuogas?|nuoga"
-    r"|голичк\w*|секс\w*|порно\w*|γυμν\w*|σεξ\w*|πορν\w*|সেক্স\w*|নগ্ন\w*|পর্ন\w*|bloot|naakt\w*|nua|nus|nues|spogliat\w*)\b",
+    r"|голичк\w*|секс\w*|порно\w*|γυμν[όήοέ]\w*|σεξ\w*|πορν\w*|সেক্স\w*|নগ্ন\w*|পর্ন\w*|bloot|naakt\w*|nua|nus|nues|spogliat\w*)\b",
     re.IGNORECASE,
 )
 _CONTACTABLE = re.compile(r"https?://|www\.|[\w.]+@[\w]+\.\w|\+?\d[\d \-]{7,}\d")
