@@ -132,3 +132,14 @@ class StorageError(EvidenceError):
 
     code = "storage"
     advice = "Free disk space or restore the device key; nothing that was acknowledged is lost."
+
+
+class SignatureError(EvidenceError):
+    """A signature over evidence does not hold. ``finding`` is the verifier's code for the reason."""
+
+    code = "evidence-signature"
+    advice = "Do not rely on this object; ask its author for an unchanged copy."
+
+    def __init__(self, message: str, *, finding: str = "BAD_SIG", advice: str | None = None) -> None:
+        super().__init__(message, advice=advice)
+        self.finding = finding

@@ -1,0 +1,36 @@
+"""Sealed evidence: an encrypted, hash-chained vault that only two parties together can release.
+
+The format is specified in `docs/evidence-format.md`.
+"""
+
+from .checkpoint import ChainHead
+from .consent import Approval, Grant, Package, Request, approve
+from .directory import Agency, Directory
+from .keys import Party, PartyKey, load_private, save_private
+from .keystore import FileKeyStorage, KeyStorage
+from .record import Attachment, Observation
+from .vault import AlertRecord, Batch, Envelope, SentAlert, Vault
+
+__all__ = [
+    "Agency",
+    "AlertRecord",
+    "Approval",
+    "Attachment",
+    "Batch",
+    "ChainHead",
+    "Directory",
+    "Envelope",
+    "FileKeyStorage",
+    "Grant",
+    "KeyStorage",
+    "Observation",
+    "Package",
+    "Party",
+    "PartyKey",
+    "Request",
+    "SentAlert",
+    "Vault",
+    "approve",
+    "load_private",
+    "save_private",
+]

@@ -1,0 +1,380 @@
+"""Request, grant, approval: how two parties release records to one agency.
+
+An agency signs a request. The device answers with a grant: exact records, one recipient, an expiry, one
+use. Each approver signs the identical grant bytes and re-seals its shares to the device's one-time key.
+The keys enforce the policy: without two parties' shares the segment's secret cannot be rebuilt.
+`docs/evidence-format.md`, section 7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConsentError, EvidenceFormatError, SealError, SignatureError
+from ..seal import Recipient, SealKey, open_sealed, seal, seal_context
+from . import cbor, cose, segment
+from .directory import Agency, Directory
+from .genesis import Genesis
+from .keys import PartyKey, read_recipient
+from .segment import SegmentOpen
+
+MAX_TEXT_BYTES = 2000
+MAX_RANGES = 4096
+MAX_SEGMENTS = 4096
+MAX_PACKAGE_BYTES = 1 << 24
+MAX_APPROVAL_BYTES = 1 << 23
+GRANT_TTL_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What an agency asks for, signed by it.
+
+    Args:
+        agency_kid: of the agency's signing key.
+        recipient_kid: of the agency's sealing key.
+        from_s: first second of the period asked for, since the epoch.
+        until_s: end of the period, exclusive.
+        valid_until_s: after this the request no longer counts.
+    """
+
+    request_id: bytes
+    agency_kid: bytes
+    recipient_kid: bytes
+    case_ref: str = field(repr=False)
+    legal_basis: str
+    purpose: str
+    from_s: int
+    until_s: int
+    valid_until_s: int
+    signed: bytes = field(repr=False)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the signed object, as the grant names it."""
+        return hashlib.sha256(self.signed).digest()
+
+    @classmethod
+    def sign(
+        cls,
+        key: PartyKey,
+        *,
+        case_ref: str,
+        legal_basis: str,
+        purpose: str,
+        from_s: int,
+        until_s: int,
+        valid_until_s: int,
+    ) -> Request:
+        """Make a request with an agency's key."""
+        payload = {
+            0: 1, 1: secrets.token_bytes(16), 2: key.party.kid, 3: case_ref, 4: legal_basis, 5: purpose,
+            6: from_s, 7: until_s, 8: valid_until_s, 9: key.party.recipient.kid,
+        }  # fmt: skip
+        return cls.read(cose.sign(key.sign_seed, "request", cbor.encode(payload)), key.party.sign_public)
+
+    @classmethod
+    def read(cls, signed: bytes, agency_public: bytes) -> Request:
+        """Read and verify a request; raises SignatureError or EvidenceFormatError."""
+        payload = cose.verify(signed, "request", agency_public)
+        required = {1: bytes, 2: bytes, 3: str, 4: str, 5: str, 6: int, 7: int, 8: int, 9: bytes}
+        f = cbor.expect_map(cbor.decode(payload, max_bytes=1 << 16), required)
+        if any(len(f[k].encode()) > MAX_TEXT_BYTES for k in (3, 4, 5)) or f[6] >= f[7]:
+            raise EvidenceFormatError("a request has an empty period or a text that is too long")
+        return cls(
+            request_id=cbor.fixed(f[1], 16), agency_kid=cbor.fixed(f[2], 32), case_ref=f[3],
+            legal_basis=f[4], purpose=f[5], from_s=f[6], until_s=f[7], valid_until_s=f[8],
+            recipient_kid=cbor.fixed(f[9], 32), signed=signed,
+        )  # fmt: skip
+
+
+def find_request(signed: bytes, directory: Directory, *, now_s: int) -> tuple[Request, Agency]:
+    """Verify a request against the directory.
+
+    Raises:
+        ConsentError: not from a listed agency, out of date, or for a key the directory does not list.
+        SignatureError: the signature does not hold.
+    """
+    agency = directory.find(cose.signer_kid(signed), now_s=now_s)
+    request = Request.read(signed, agency.keys.sign_public)
+    if request.agency_kid != agency.keys.kid or request.recipient_kid != agency.keys.recipient.kid:
+        raise ConsentError("the request names a recipient that the directory does not list")
+    if now_s >= request.valid_until_s:
+        raise ConsentError("the request is out of date")
+    return request, agency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What is released, to whom, until when; approvals are over its exact bytes.
+
+    Args:
+        scope: ranges ``(first, last)`` of record numbers, inclusive, rising and apart.
+        segments: the segments whose shares are needed.
+        exporter: the device's one-time key to which approvers re-seal.
+    """
+
+    grant_id: bytes
+    log_id: bytes
+    request_hash: bytes
+    scope: tuple[tuple[int, int], ...]
+    purpose: str
+    recipient_kid: bytes
+    not_before_s: int
+    expires_s: int
+    policy_hash: bytes
+    notice_hash: bytes
+    exporter: Recipient
+    segments: tuple[int, ...]
+    raw: bytes = field(default=b"", repr=False)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the grant's bytes."""
+        return hashlib.sha256(self.raw or self.encode()).digest()
+
+    def covers(self, seq: int) -> bool:
+        """Whether record ``seq`` lies in the scope."""
+        return any(first <= seq <= last for first, last in self.scope)
+
+    def encode(self) -> bytes:
+        """The bytes that approvers sign."""
+        return cbor.encode(
+            {
+                0: 1, 1: self.grant_id, 2: self.log_id, 3: self.request_hash,
+                4: [list(r) for r in self.scope], 5: self.purpose, 6: [self.recipient_kid],
+                7: self.not_before_s, 8: self.expires_s, 9: 1, 10: self.policy_hash, 11: self.notice_hash,
+                13: [int(self.exporter.suite), self.exporter.public], 14: list(self.segments),
+            }
+        )  # fmt: skip
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Grant:
+        """Read a grant; raises EvidenceFormatError."""
+        required = {
+            1: bytes, 2: bytes, 3: bytes, 4: list, 5: str, 6: list, 7: int, 8: int, 9: int, 10: bytes,
+            11: bytes, 13: list, 14: list,
+        }  # fmt: skip
+        f = cbor.expect_map(cbor.decode(raw), required)
+        if f[9] != 1 or len(f[6]) != 1 or len(f[14]) > MAX_SEGMENTS or len(f[5].encode()) > MAX_TEXT_BYTES:
+            raise EvidenceFormatError("a grant is for one use and one recipient")
+        if len(f[13]) != 2 or type(f[13][0]) is not int or not isinstance(f[13][1], bytes):
+            raise EvidenceFormatError("the exporter's key is malformed")
+        if any(type(s) is not int or s < 0 for s in f[14]) or sorted(set(f[14])) != f[14]:
+            raise EvidenceFormatError("the segments of a grant are malformed")
+        return cls(
+            grant_id=cbor.fixed(f[1], 16), log_id=cbor.fixed(f[2], 32), request_hash=cbor.fixed(f[3], 32),
+            scope=_ranges(f[4]), purpose=f[5], recipient_kid=cbor.fixed(f[6][0], 32), not_before_s=f[7],
+            expires_s=f[8], policy_hash=cbor.fixed(f[10], 32), notice_hash=cbor.fixed(f[11], 32),
+            exporter=read_recipient(f[13][0], f[13][1]), segments=tuple(f[14]), raw=raw,
+        )  # fmt: skip
+
+
+def ranges_of(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Rising record numbers as inclusive ranges."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges)
+
+
+def _ranges(value: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    last, ranges = -2, []
+    for item in value[: MAX_RANGES + 1]:
+        if not isinstance(item, list) or [type(n) for n in item] != [int, int]:
+            raise EvidenceFormatError("the scope of a grant is malformed")
+        if not last + 1 < item[0] <= item[1]:
+            raise EvidenceFormatError("the ranges of a scope overlap, touch or fall")
+        last = item[1]
+        ranges.append((item[0], item[1]))
+    if not 1 <= len(ranges) <= MAX_RANGES:
+        raise EvidenceFormatError("the scope of a grant is empty or has too many ranges")
+    return tuple(ranges)
+
+
+def notice(request: Request, agency: Agency, *, count: int, expires_s: int) -> str:
+    """The text an approver reads before agreeing; its hash is part of the grant."""
+    return (
+        f"Release of {count} recorded messages to {agency.name}.\n"
+        f"Case: {request.case_ref}\nLegal basis: {request.legal_basis}\nPurpose: {request.purpose}\n"
+        f"Period: {request.from_s} to {request.until_s} (seconds since 1970)\n"
+        f"This approval ends at {expires_s} and can be used once.\n"
+        "Two of the parties together can release; you alone cannot, and nobody needs your yes if the "
+        "other two agree.\n"
+        "Until the export is made you may still refuse. After it, what was handed over cannot be called "
+        "back.\n"
+        "If anyone presses you to agree, do not; speak to the child-protection organisation or a helpline."
+    )
+
+
+def notice_hash(text: str) -> bytes:
+    """What the grant keeps of the text shown."""
+    return hashlib.sha256(b"amparo/v1/notice" + text.encode("utf-8")).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What the device hands to the approvers: all they need to check, and their sealed shares."""
+
+    genesis: Genesis
+    request: bytes
+    directory: bytes
+    grant: Grant
+    notice: str
+    opens: tuple[tuple[SegmentOpen, tuple[bytes, ...]], ...]
+
+    def encode(self) -> bytes:
+        """The package's bytes."""
+        opens = [[opened.encode(), list(sealed)] for opened, sealed in self.opens]
+        return cbor.encode(
+            {
+                0: 1, 1: self.genesis.encode(), 2: self.request, 3: self.directory, 4: self.grant.raw,
+                5: self.notice, 6: opens,
+            }
+        )  # fmt: skip
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Package:
+        """Read a package; raises EvidenceFormatError."""
+        required = {1: bytes, 2: bytes, 3: bytes, 4: bytes, 5: str, 6: list}
+        f = cbor.expect_map(cbor.decode(raw, max_bytes=MAX_PACKAGE_BYTES), required)
+        opens = []
+        for item in f[6]:
+            if not isinstance(item, list) or [type(v) for v in item] != [bytes, list]:
+                raise EvidenceFormatError("the shares of a package are malformed")
+            if not all(isinstance(sealed, bytes) for sealed in item[1]):
+                raise EvidenceFormatError("the shares of a package are malformed")
+            opens.append((SegmentOpen.decode(item[0]), tuple(item[1])))
+        return cls(
+            genesis=Genesis.decode(f[1]), request=f[2], directory=f[3], grant=Grant.decode(f[4]),
+            notice=f[5], opens=tuple(opens),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One party's yes: its signature over the grant and its shares, re-sealed to the device."""
+
+    role: str
+    signature: bytes
+    shares: Mapping[int, bytes] = field(repr=False)
+
+    def encode(self) -> bytes:
+        """The approval's bytes."""
+        return cbor.encode({0: 1, 1: self.role, 2: self.signature, 3: [list(p) for p in self.shares.items()]})
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Approval:
+        """Read an approval; raises EvidenceFormatError."""
+        f = cbor.expect_map(cbor.decode(raw, max_bytes=MAX_APPROVAL_BYTES), {1: str, 2: bytes, 3: list})
+        if not all(isinstance(p, list) and [type(v) for v in p] == [int, bytes] for p in f[3]):
+            raise EvidenceFormatError("the shares of an approval are malformed")
+        return cls(role=f[1], signature=f[2], shares=dict(f[3]))
+
+
+def check_grant(
+    genesis: Genesis, grant: Grant, signed_request: bytes, directory: Directory, *, now_s: int
+) -> Request:
+    """Check a grant against genesis, request and directory.
+
+    Raises:
+        ConsentError: it belongs elsewhere, asks for more, or is out of date.
+    """
+    request, agency = find_request(signed_request, directory, now_s=now_s)
+    if grant.log_id != genesis.log_id() or grant.policy_hash != genesis.policy_hash():
+        raise ConsentError("the grant belongs to another log or policy")
+    if grant.request_hash != request.digest() or grant.purpose != request.purpose:
+        raise ConsentError("the grant answers another request")
+    if grant.recipient_kid != agency.keys.recipient.kid:
+        raise ConsentError("the grant names another recipient than the request")
+    if not grant.not_before_s <= now_s < grant.expires_s:
+        raise ConsentError("the grant is not in force at this time")
+    count = sum(last - first + 1 for first, last in grant.scope)
+    text = notice(request, agency, count=count, expires_s=grant.expires_s)
+    if grant.notice_hash != notice_hash(text):
+        raise ConsentError("the text shown is not the one the grant is bound to")
+    return request
+
+
+def release_context(grant: Grant, seg: int, role: str) -> bytes:
+    """What a re-sealed share is for."""
+    return seal_context("amparo/v1/release", grant.digest(), grant.log_id, seg, role)
+
+
+def approve(package: Package, key: PartyKey, *, log_id: bytes, now_s: int) -> Approval:
+    """Check a package, sign its grant and re-seal this party's shares.
+
+    Args:
+        log_id: as this party learnt it at enrolment; a package of another log is refused.
+    Raises:
+        ConsentError: anything does not fit; nothing is signed.
+    """
+    genesis, grant = package.genesis, package.grant
+    if genesis.log_id() != log_id:
+        raise ConsentError("the package belongs to another log than the one enrolled")
+    try:
+        index = genesis.index(key.role)
+        directory = Directory.read(package.directory, genesis.directory_public)
+        check_grant(genesis, grant, package.request, directory, now_s=now_s)
+    except (EvidenceFormatError, SignatureError) as error:
+        raise ConsentError(f"the package does not hold: {error.args[0]}") from None
+    if genesis.parties[index].kid != key.party.kid:
+        raise ConsentError("this key is not the one enrolled for its role")
+    if notice_hash(package.notice) != grant.notice_hash:
+        raise ConsentError("the text shown is not the one the grant is bound to")
+    if [opened.seg for opened, _ in package.opens] != list(grant.segments):
+        raise ConsentError("the shares do not belong to the segments of the grant")
+    shares = {}
+    for opened, sealed in package.opens:
+        if len(sealed) != len(genesis.parties):
+            raise ConsentError("a segment has the wrong number of shares")
+        share = segment.open_share(log_id, opened, index, key.seal_key, sealed[index])
+        shares[opened.seg] = seal(grant.exporter, release_context(grant, opened.seg, key.role), share)
+    signature = cose.sign(key.sign_seed, "approval", grant.raw, detached=True)
+    return Approval(role=key.role, signature=signature, shares=shares)
+
+
+def check_approvals(
+    genesis: Genesis, grant: Grant, approvals: Sequence[tuple[str, bytes]]
+) -> tuple[str, ...]:
+    """Check that the signatures over the grant satisfy the policy; returns the roles.
+
+    Args:
+        approvals: role and detached COSE_Sign1.
+    Raises:
+        ConsentError: too few, one role twice, or a signature that does not hold.
+    """
+    roles = []
+    for role, signature in approvals:
+        try:
+            party = genesis.parties[genesis.index(role)]
+            cose.verify(signature, "approval", party.sign_public, payload=grant.raw)
+        except (SignatureError, EvidenceFormatError):
+            raise ConsentError("an approval is not by a party of this log over this grant") from None
+        roles.append(role)
+    if len(set(roles)) != len(roles):
+        raise ConsentError("one party approved twice; two different parties are needed")
+    if not any(set(enough) <= set(roles) for enough in genesis.policy):
+        raise ConsentError("the approvals of two different parties are needed")
+    return tuple(sorted(roles))
+
+
+def recover(
+    genesis: Genesis, grant: Grant, opened: SegmentOpen, approvals: Sequence[Approval], exporter: SealKey
+) -> bytes:
+    """Rebuild a segment's secret from re-sealed shares; raises ConsentError."""
+    shares = {}
+    for approval in approvals:
+        try:
+            blob = approval.shares[opened.seg]
+            shares[genesis.index(approval.role)] = open_sealed(
+                exporter, release_context(grant, opened.seg, approval.role), blob
+            )
+        except (KeyError, SealError):
+            raise ConsentError("an approval lacks a share, or the share is for another grant") from None
+    return segment.combine(opened, shares)
