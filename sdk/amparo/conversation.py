@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from . import config as c
-from .bundle import Bundle
+from .bundle import Bundle, read_bundle
 from .errors import StateError
 from .language import LanguageIdentifier
 from .message import CUES, FAMILIES, Message, Tier
-from .runtime import Runtime
+from .runtime import OnnxRuntime, Runtime, check_canaries
 from .tokenizer import Tokenizer, TokenizerTable
 
-CHILD = "child"
+CHILD, CONTACT = "child", "contact"
 MAX_SENDERS = 64
 """Of a group chat that are followed at once; the calmest and longest silent one makes room."""
 CHILD_REACHES = 3
 """In a group a message of the child goes to the states of so many who spoke last."""
+NOBODY_YET = ""
 MAX_GAP_S = 400 * 86_400.0
 ENOUGH_EVIDENCE = 4.0
 _STATE = struct.Struct("<4sB16sBdH")  # magic, version, model, language, last time, senders
@@ -55,6 +58,18 @@ class Model:
         table = TokenizerTable.from_bytes(bundle.tokenizer)
         return cls(bundle, runtime, Tokenizer(table), LanguageIdentifier.from_bytes(bundle.language))
 
+    @classmethod
+    def load(cls, folder: Path, trusted_keys: Sequence[str], threads: int = 1) -> Model:
+        """Verify a bundle folder, start ONNX Runtime on it, run its canaries.
+
+        Raises:
+            BundleError: one of its kinds, by the check that failed.
+        """
+        bundle = read_bundle(folder, trusted_keys)
+        runtime = OnnxRuntime(bundle.graph, bundle.manifest.state_size, threads)
+        check_canaries(bundle, runtime)
+        return cls.of(bundle, runtime)
+
     @property
     def key(self) -> bytes:
         """16 bytes that name the model in stored states."""
@@ -83,7 +98,7 @@ class Conversation:
 
         A text longer than the graph takes enters as consecutive steps; cues are the highest of them.
         """
-        sender = message.sender or "contact"
+        sender = message.sender or CONTACT
         language = self._language_index(message.text)
         gap = self._gap(message.sent_at)
         table = self.model.tokenizer.table
@@ -108,6 +123,11 @@ class Conversation:
         )
 
     @property
+    def tier(self) -> Tier:
+        """The highest tier of all senders', as the states have it."""
+        return Tier(int(max((s[c.STATE_TIER] for s in self._states.values()), default=0)))
+
+    @property
     def is_reduced(self) -> bool:
         """Whether the present language runs with reduced confidence."""
         return self._guess == 0
@@ -120,16 +140,16 @@ class Conversation:
         if sender != CHILD:
             if sender not in self._states:
                 self._make_room()
-                self._states[sender] = np.zeros(self.model.bundle.manifest.state_size, np.float32)
+                fresh = np.zeros(self.model.bundle.manifest.state_size, np.float32)
+                # What the child said first belongs to whoever answers first.
+                self._states[sender] = self._states.pop(NOBODY_YET, fresh)
             self._states.move_to_end(sender)
             return [sender]
         if not self._states:
-            # The child speaks first: what it says belongs to whoever answers.
-            self._states["contact"] = np.zeros(self.model.bundle.manifest.state_size, np.float32)
+            self._states[NOBODY_YET] = np.zeros(self.model.bundle.manifest.state_size, np.float32)
         return list(self._states)[-CHILD_REACHES:]
 
     def _make_room(self) -> None:
-        # A state that only the child has written to is handed to the first who answers.
         if len(self._states) >= MAX_SENDERS:
             calmest = min(self._states, key=lambda k: float(self._states[k][c.STATE_TIER]))
             del self._states[calmest]

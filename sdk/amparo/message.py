@@ -77,11 +77,16 @@ class Assessment:
 
     ``risk`` is of the conversation so far, 0 to 1, calibrated at equal classes; ``cues`` are the scores
     of this message by sign, 0 to 1. ``tier`` never comes from one message alone at 2 and above.
+    ``families`` are those seen so far; ``rose`` says that this message raised the tier, the moment for
+    a notice; ``alerted`` that an alert to the guardian went to the outbox.
     """
 
     risk: float
     tier: Tier
     cues: dict[str, float]
     action: Action
+    families: tuple[str, ...]
+    rose: bool
+    alerted: bool
     reduced_confidence: bool
     model_version: str

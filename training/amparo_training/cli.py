@@ -1,4 +1,4 @@
-"""``amparo-train``: base, run."""
+"""``amparo-train``: base, run, language."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--data", type=Path, help="folder that the config's source paths are relative to")
     run.add_argument("--out", type=Path, required=True)
     run.set_defaults(func=_run)
+    language = commands.add_parser("language", help="train the language identifier")
+    language.add_argument("--out", type=Path, required=True)
+    language.set_defaults(func=_language)
     options = parser.parse_args(arguments)
     try:
         return int(options.func(options))
@@ -83,6 +86,15 @@ def _run(options: argparse.Namespace) -> int:
     from .train import train
 
     train(load_pruned(options.base), load_config(options.config), options.data, options.out)
+    return 0
+
+
+def _language(options: argparse.Namespace) -> int:
+    from .language import train_identifier
+
+    identifier = train_identifier()
+    options.out.write_bytes(identifier.to_bytes())
+    print(json.dumps({"labels": len(identifier.labels), "bytes": options.out.stat().st_size}))
     return 0
 
 

@@ -61,6 +61,8 @@ class DataConfig:
 
     sources: tuple[SourceConfig, ...] = ()
     authored_share: float = 0.5
+    authored_dev_percent: int = 12
+    """Of the authored scenarios, by hash: kept from training, for calibration and thresholds."""
     languages: tuple[str, ...] = ("en", "es", "pt", "fr", "it", "de", "nl", "el", "bg", "lt", "bn")
     window_messages: int = 40
     held_out_percent: int = 25

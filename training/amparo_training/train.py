@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import sys
@@ -30,7 +31,8 @@ def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Exam
     Raises:
         DataError: a source is missing or malformed, or nothing is left to train on.
     """
-    pools = [(data.authored_share, [from_authored(c) for c in load_corpus("train", data.languages)])]
+    authored = [from_authored(c) for c in load_corpus("train", data.languages)]
+    pools = [(data.authored_share, split(authored, data.authored_dev_percent)[0])]
     for source in data.sources:
         if folder is None:
             raise DataError(f"the config names {source.path}; say where with --data")
@@ -39,6 +41,23 @@ def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Exam
     if not any(pool for _, pool in pools):
         raise DataError("no conversations to train on")
     return pools
+
+
+def held_out(data: DataConfig, folder: Path | None, everyday: int = 300) -> tuple[list[Example], list[Example]]:
+    """What training leaves aside: authored conversations, and up to ``everyday`` harmless real ones."""
+    authored = [from_authored(c) for c in load_corpus("train", data.languages)]
+    harmless: list[Example] = []
+    for source in data.sources if folder is not None else ():
+        if source.role == "benign":
+            rows = split(read_source(folder / source.path, source.role), data.held_out_percent)[1]
+            harmless += [_shortened(e) for e in rows if not e.grooming]
+    return split(authored, data.authored_dev_percent)[1], harmless[:: max(1, len(harmless) // everyday)]
+
+
+def _shortened(example: Example, messages: int = 100) -> Example:
+    return dataclasses.replace(
+        example, texts=example.texts[:messages], senders=example.senders[:messages], gaps_s=example.gaps_s[:messages]
+    )
 
 
 def _usable(example: Example) -> bool:
