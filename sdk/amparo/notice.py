@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from .errors import InputError
 from .message import FAMILIES
-from .texts import AGE_BANDS, AgeBand, helpline_for, resolve_language, texts_for
+from .texts import helpline_for, resolve_language, texts_for
 
 ButtonKey = Literal["talk", "block", "report", "open_anyway", "not_now"]
 BUTTONS: tuple[ButtonKey, ...] = ("talk", "block", "report", "open_anyway", "not_now")
@@ -59,10 +59,15 @@ def notice_for(
     asked = set(families)
     if assessment_tier not in (1, 2, 3):
         raise InputError("only tiers 1 to 3 show a notice")
-    if not asked <= FAMILIES.keys() or age_band not in AGE_BANDS:
-        raise InputError("a notice names a family or an age band that does not exist")
     texts = texts_for(language)["notice"]
-    titled = texts[cast(AgeBand, age_band)][str(int(assessment_tier))]
+    bands = {
+        "child": texts["child"],
+        "younger_teen": texts["younger_teen"],
+        "older_teen": texts["older_teen"],
+    }
+    if not asked <= FAMILIES.keys() or age_band not in bands:
+        raise InputError("a notice names a family or an age band that does not exist")
+    titled = bands[age_band][str(int(assessment_tier))]
     line = helpline_for(country, language)
     return Notice(
         title=titled["title"],

@@ -1,7 +1,6 @@
 """Plain rendering for a terminal: colour, widths, tables, boxes, timelines, one progress line.
 
-Nothing here knows what it prints. Text from outside goes through ``printable`` first, so that a name
-in an export cannot move the cursor or turn the writing direction.
+Text from outside goes through ``printable``, so that a name cannot move the cursor or turn the writing.
 """
 
 from __future__ import annotations
