@@ -23,6 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     base.add_argument("--source", choices=("auto", "hub", "offline"), default="auto")
     base.add_argument("text", nargs="*", type=Path, help="text or JSON Lines to count pieces in, .gz or not")
     base.set_defaults(func=_base)
+    distil = commands.add_parser("distil", help="teach a pruned base the full one's embeddings")
+    distil.add_argument("--base", type=Path, required=True, help="folder made by `amparo-train base`")
+    distil.add_argument("--out", type=Path, required=True)
+    distil.add_argument("--minutes", type=float, default=30)
+    distil.add_argument("--source", choices=("auto", "hub", "offline"), default="auto", help="of the teacher")
+    distil.add_argument("text", nargs="+", type=Path, help="JSON Lines with lang, .gz or not")
+    distil.set_defaults(func=_distil)
     run = commands.add_parser("run", help="train by a config")
     run.add_argument("--config", type=Path, required=True)
     run.add_argument("--base", type=Path, required=True, help="folder made by `amparo-train base`")
@@ -78,6 +85,24 @@ def _lines(path: Path, limit: int = 6000) -> Iterator[str]:
             row = json.loads(line)
             found += [m["text"] for m in row.get("messages", [row])]
     return iter(found[:: max(1, len(found) // limit)])
+
+
+def _distil(options: argparse.Namespace) -> int:
+    from .base import load_base
+    from .checkpoint import load_pruned, save_base
+    from .conversations import read_rows
+    from .corpus import LANGUAGES
+    from .distil import distil
+
+    texts: dict[str, list[str]] = {}
+    for path in options.text:
+        for _, row in read_rows(path):
+            found = [m["text"] for m in row.get("messages", [row])][:200]
+            texts.setdefault(row["lang"], []).extend(t for t in found if len(t) > 3)
+    texts = {lang: rows for lang, rows in texts.items() if lang in LANGUAGES}
+    made = distil(load_base(options.source), load_pruned(options.base), texts, options.minutes)
+    save_base(made, options.out, {"distilled_on": {lang: len(rows) for lang, rows in texts.items()}})
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -38,10 +38,12 @@ def run(options: argparse.Namespace) -> int:
     found: list[dict[str, Any]] = []
     with Progress("messages", sys.stderr, sum(len(c.messages) for c in conversations)) as progress:
         for conversation in conversations:
-            messages = _messages(conversation, options.child)
+            places, messages = _messages(conversation, options.child)
             result = assess_all(model, messages, options.lang, policy.profile)
+            for key in ("noticed_at", "alerted_at"):
+                result[key] = None if result[key] is None else places[result[key]]
             progress.step(len(conversation.messages))
-            found.append(_summary(conversation, messages, result))
+            found.append(_summary(conversation, result))
             if not options.json:
                 _show(conversation, messages, result, colour=colour)
     if options.json:
@@ -49,12 +51,13 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _messages(conversation: ImportedConversation, child: str | None) -> list[Message]:
-    """Messages with text; placeholders of media and deletions are left out."""
-    return [
+def _messages(conversation: ImportedConversation, child: str | None) -> tuple[list[int], list[Message]]:
+    """Indices and messages of those with text; placeholders of media and deletions are not assessed."""
+    places = [i for i, m in enumerate(conversation.messages) if m.text]
+    chosen = [conversation.messages[i] for i in places]
+    return places, [
         Message("child" if child is not None and m.sender == child else _other(m.sender), m.text, m.sent_at)
-        for m in conversation.messages
-        if m.text
+        for m in chosen
     ]
 
 
@@ -63,12 +66,10 @@ def _other(sender: str | None) -> str | None:
     return f"{sender} " if sender == "child" else sender
 
 
-def _summary(
-    conversation: ImportedConversation, messages: list[Message], result: dict[str, Any]
-) -> dict[str, Any]:
+def _summary(conversation: ImportedConversation, result: dict[str, Any]) -> dict[str, Any]:
     highest = [max(column) for column in zip(*result["cues"], strict=True)] or [0.0] * len(CUES)
     return {
-        "message_count": len(messages),
+        "message_count": len(conversation.messages),
         "senders": list(conversation.senders),
         "tier_max": max(result["tier"], default=0),
         "noticed_at": result["noticed_at"],
@@ -81,7 +82,7 @@ def _summary(
 def _show(
     conversation: ImportedConversation, messages: list[Message], result: dict[str, Any], *, colour: bool
 ) -> None:
-    head = f"\n{conversation.title or 'chat'}: {len(messages)} messages, {len(conversation.senders)} senders"
+    head = f"\n{conversation.title or 'chat'}: {len(conversation.messages)} messages, {len(conversation.senders)} senders"
     write(sys.stdout, f"{head}, confidence {result['confidence']}\n")
     points = [(tier, message.sender) for tier, message in zip(result["tier"], messages, strict=True)]
     write(sys.stdout, timeline(points, colour=colour) + "\n")
