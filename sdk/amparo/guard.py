@@ -19,6 +19,7 @@ from .errors import AmparoError, UnavailableError
 from .evidence import AlertRecord, Batch, ChainHead, Envelope, Observation, SentAlert
 from .memory import Ledger, MemoryLedger
 from .message import CHILD_CUES, CUES, Action, Assessment, Message, Tier
+from .notice import Notice, notice_for
 from .policy import Policy, action_for, alerts_guardian
 from .seal import Recipient
 
@@ -124,6 +125,19 @@ class Guard:
             with_guardian: the other side is the paired guardian, who is never alerted of it.
         """
         return GuardedConversation(self, conversation_id, language, with_guardian)
+
+    def notice(self, assessment: Assessment, *, country: str | None = None) -> Notice | None:
+        """The child's notice for this assessment, in the policy's language; None unless the tier rose.
+
+        Args:
+            country: ISO 3166-1 alpha-2, for a helpline with its number.
+        """
+        if not assessment.rose:
+            return None
+        return notice_for(
+            int(assessment.tier), assessment.families, self._policy.language, self._policy.age_band,
+            country=country, guardian_told=assessment.alerted,
+        )  # fmt: skip
 
     def outbox(self) -> Iterator[Envelope]:
         """Alerts sealed for the guardian, not yet acknowledged; safe to send anywhere."""

@@ -60,7 +60,7 @@ class Message:
         sent_at: seconds since the epoch, or None when unknown.
     """
 
-    sender: str | None
+    sender: str | None = field(repr=False)
     text: str = field(repr=False)
     sent_at: float | None = None
 

@@ -41,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
     shown += [("languages", ", ".join(f"{code} {how}" for code, how in facts["languages"].items()))]
     shown += [(name, f"{size / 1e6:.2f} MB") for name, size in sizes.items()]
     rows = [(name, str(value)) for name, value in shown]
-    write(sys.stdout, table(("bundle", "verified, canaries passed"), rows, colour=use_colour(sys.stdout)) + "\n")
+    write(sys.stdout, table(("bundle", "verified, canaries passed"), rows, colour=use_colour(sys.stdout)))
     return 0

@@ -83,15 +83,15 @@ def _show(
     conversation: ImportedConversation, messages: list[Message], result: dict[str, Any], *, colour: bool
 ) -> None:
     head = f"\n{conversation.title or 'chat'}: {len(conversation.messages)} messages, {len(conversation.senders)} senders"
-    write(sys.stdout, f"{head}, confidence {result['confidence']}\n")
+    write(sys.stdout, f"{head}, confidence {result['confidence']}")
     points = [(tier, message.sender) for tier, message in zip(result["tier"], messages, strict=True)]
-    write(sys.stdout, timeline(points, colour=colour) + "\n")
+    write(sys.stdout, timeline(points, colour=colour))
     highest = dict(zip(CUES, (max(col) for col in zip(*result["cues"], strict=True)), strict=False))
     rows = [
         (name.replace("_", " "), round(max((highest.get(cue, 0.0) for cue in cues), default=0.0), 2))
         for name, cues in FAMILIES.items()
     ]
-    write(sys.stdout, table(("family of signs", "highest score"), rows, colour=colour) + "\n")
+    write(sys.stdout, table(("family of signs", "highest score"), rows, colour=colour))
     for key, words in (("noticed_at", "a notice to the child"), ("alerted_at", "an alert to the guardian")):
         at = result[key]
-        write(sys.stdout, f"{words}: {'none' if at is None else f'at message {at + 1}'}\n")
+        write(sys.stdout, f"{words}: {'none' if at is None else f'at message {at + 1}'}")

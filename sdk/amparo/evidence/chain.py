@@ -152,7 +152,7 @@ class Writer:
             secret_commit=segment.secret_commit(secret), opened_s=now_s, boot_id=self._boot_id, mark=mark,
             mac_commit=segment.mac_commit(ratchet.mac),
         )  # fmt: skip
-        certificate = cose.sign(previous_seed, "segopen", opened.certified())
+        certificate = cose.sign(previous_seed, "segopen", opened.certified(), detached=True)
         self.shares.extend((seg, index, blob) for index, blob in enumerate(sealed))
         first = self.tip.edge.size
         self.tip = replace(self.tip, seg=seg, seg_first=first, opened_s=now_s, ratchet=ratchet, seed=seed)

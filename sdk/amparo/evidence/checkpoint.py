@@ -75,7 +75,4 @@ class Checkpoint:
 
 def peek(blob: bytes) -> Checkpoint:
     """Read a checkpoint without checking its signature, to learn whose key to look up."""
-    value = cbor.decode(blob, max_bytes=1 << 12)
-    if not isinstance(value, list) or len(value) != 4 or not isinstance(value[2], bytes):
-        raise EvidenceFormatError("a checkpoint is not a COSE_Sign1")
-    return Checkpoint.decode(value[2])
+    return Checkpoint.decode(cose.peek(blob))

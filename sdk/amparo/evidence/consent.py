@@ -200,7 +200,7 @@ def _ranges(value: Sequence[Any]) -> tuple[tuple[int, int], ...]:
 def notice(request: Request, agency: Agency, *, count: int, expires_s: int) -> str:
     """The text an approver reads before agreeing; its hash is part of the grant."""
     return (
-        f"Release of {count} recorded messages to {agency.name}.\n"
+        f"Release of {count} records (messages and alerts) to {agency.name}.\n"
         f"Case: {request.case_ref}\nLegal basis: {request.legal_basis}\nPurpose: {request.purpose}\n"
         f"Period: {request.from_s} to {request.until_s} (seconds since 1970)\n"
         f"This approval ends at {expires_s} and can be used once.\n"

@@ -78,6 +78,14 @@ def signer_kid(blob: bytes) -> bytes:
     return _parts(blob)[1]
 
 
+def peek(blob: bytes) -> bytes:
+    """The payload a COSE_Sign1 carries, unchecked: to learn whose key to verify it with."""
+    payload = _parts(blob)[2]
+    if payload is None:
+        raise EvidenceFormatError("the signature carries no payload")
+    return payload
+
+
 def verify_raw(public: bytes, signature: bytes, message: bytes) -> None:
     """Verify Ed25519 as RFC 8032 without cofactor, and refuse small-order keys and nonces.
 

@@ -1,0 +1,412 @@
+"""Verifies a vault's file without changing it, step by step, with whatever keys there are.
+
+Without keys: chain, tree, signatures, tombstones. With heads kept outside: cuts and forks. With two
+parties' keys: that the headers were written with the segments' secrets.
+`docs/evidence-format.md`, section 9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SignatureError
+from . import cbor, checkpoint, cose, record, segment, tree
+from .checkpoint import FINAL, Checkpoint
+from .genesis import Genesis, log_id_of
+from .keys import PartyKey
+from .record import Header, RecordType
+from .report import Collector, Report
+from .rows import VaultRows
+from .segment import Ratchet, SegmentOpen
+
+
+@dataclass
+class Span:
+    """One segment as found: its records' places and what it opened with."""
+
+    first: int
+    opened: SegmentOpen | None = None
+    closed: bool = False
+    last: int = -1
+
+
+@dataclass
+class Found:
+    """What the steps learn on their way."""
+
+    genesis: Genesis | None = None
+    log_id: bytes = b""
+    headers: list[Header | None] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    spans: dict[int, Span] = field(default_factory=dict)
+    newest: Checkpoint | None = None
+    roots: dict[int, bytes] = field(default_factory=dict)
+
+
+def verify_vault(
+    rows: VaultRows,
+    *,
+    log_id: bytes | None = None,
+    witness: Sequence[bytes] = (),
+    party_keys: Sequence[PartyKey] = (),
+) -> Report:
+    """Verify a vault's rows.
+
+    Args:
+        rows: from `rows.read_vault`.
+        log_id: as written down at enrolment; without it authenticity has limits.
+        witness: signed checkpoints kept outside, as they rode in alerts.
+        party_keys: of two parties, to check what only the segments' secrets can show.
+    """
+    out, found = Collector(), Found()
+    for damage in rows.damage:
+        out.find("STORAGE_DAMAGE", damage)
+    _genesis(rows, log_id, out, found)
+    _headers(rows, out, found)
+    _bodies(rows, out, found)
+    _segments(rows, out, found)
+    _checkpoints(rows, out, found)
+    check_witness(witness, out, found)
+    _times(rows, out, found)
+    _grants(rows, out, found)
+    _secrets(rows, party_keys, out, found)
+    out.facts.update(records=len(rows.records), segments=len(found.spans), checkpoints=len(rows.checkpoints))
+    return out.report("vault", rows.sha256)
+
+
+def check_signature(out: Collector, code: str, where: str, error: EvidenceError) -> None:
+    """Note a signature that does not hold, under the reason when it has a code of its own."""
+    reason = error.finding if isinstance(error, SignatureError) else ""
+    out.find(reason if reason in ("ALG_TYPE", "LOWORDER") else code, where)
+
+
+def _genesis(rows: VaultRows, log_id: bytes | None, out: Collector, found: Found) -> None:
+    out.step("The genesis is well formed and is the one enrolled.", "authenticity")
+    found.log_id = log_id_of(rows.genesis)
+    out.facts["log_id"] = found.log_id.hex()
+    try:
+        found.genesis = Genesis.decode(rows.genesis)
+    except EvidenceFormatError:
+        out.find("GENESIS")
+    if log_id is None:
+        out.find("NO_PIN")
+    elif log_id != found.log_id:
+        out.find("WRONG_PIN")
+
+
+def _headers(rows: VaultRows, out: Collector, found: Found) -> None:
+    out.step(
+        "Every header is canonical, of this log, in its place and follows the one before.",
+        "integrity",
+        "order",
+    )
+    previous: bytes | None = found.log_id
+    for place, (seq, raw, _) in enumerate(rows.records):
+        found.leaves.append(tree.leaf_hash(raw))
+        try:
+            header = Header.decode(raw)
+        except EvidenceFormatError:
+            out.find("NONCANON", f"record {seq}")
+            found.headers.append(None)
+            previous = found.leaves[-1]
+            continue
+        found.headers.append(header)
+        if header.log_id != found.log_id:
+            out.find("WRONG_LOG", f"record {seq}")
+        if not header.seq == seq == place:
+            out.find("SEQ", f"record {seq}")
+        if header.prev != previous:
+            out.find("CHAIN", f"record {seq}")
+        previous = found.leaves[-1]
+
+
+def _bodies(rows: VaultRows, out: Collector, found: Found) -> None:
+    out.step("Every body is the one its header names, or erased with a tombstone.", "integrity", "erasure")
+    erased: set[int] = set()
+    for header, (seq, _, body) in zip(found.headers, rows.records, strict=True):
+        if header is None:
+            continue
+        if body is not None and (hashlib.sha256(body).digest(), len(body)) != (
+            header.body_hash,
+            header.body_len,
+        ):
+            out.find("BODY_HASH", f"record {seq}")
+        elif body is not None and header.type is RecordType.TOMBSTONE:
+            erased |= tombstone(body, seq, out)
+    for header, (seq, _, body) in zip(found.headers, rows.records, strict=True):
+        if header is None or body is not None:
+            continue
+        out.find(
+            "ERASED" if seq in erased and header.type in record.SEALED_TYPES else "MISSING", f"record {seq}"
+        )
+
+
+def tombstone(body: bytes, seq: int, out: Collector) -> set[int]:
+    """The record numbers that a TOMBSTONE names; finds TOMBSTONE when it is malformed."""
+    try:
+        fields = cbor.expect_map(cbor.decode(body), {1: list, 2: str, 3: int})
+        if all(type(n) is int and 0 <= n < seq for n in fields[1]):
+            return set(fields[1])
+    except EvidenceFormatError:
+        pass
+    out.find("TOMBSTONE", f"record {seq}")
+    return set()
+
+
+def _segments(rows: VaultRows, out: Collector, found: Found) -> None:
+    out.step(
+        "Segments follow each other, each key certified by the one before.", "authenticity", "completeness"
+    )
+    current = -1
+    for header, (seq, _, body) in zip(found.headers, rows.records, strict=True):
+        if header is None:
+            continue
+        if header.seg != current:
+            _next_segment(header, current, seq, out, found)
+            current = header.seg
+        span = found.spans[current]
+        span.last = seq
+        if span.closed:
+            out.find("SEG_NOT_CLOSED", f"record {seq} follows the end of segment {current}")
+        if header.type is RecordType.SEG_OPEN:
+            _opened(span, current, body, rows, out)
+        elif header.type is RecordType.SEG_CLOSE:
+            span.closed = True
+    certify({seg: span.opened for seg, span in found.spans.items()}, found.genesis, out)
+
+
+def _next_segment(header: Header, current: int, seq: int, out: Collector, found: Found) -> None:
+    if header.seg != current + 1 or header.seg in found.spans:
+        out.find("SEG_GAP", f"segment {header.seg} after {current}")
+    if current >= 0 and not found.spans[current].closed:
+        out.find("SEG_NOT_CLOSED", f"segment {current}")
+    if header.type is not (RecordType.GENESIS if seq == 0 else RecordType.SEG_OPEN):
+        out.find("SEG_GAP", f"segment {header.seg} does not begin with its opening record")
+    found.spans.setdefault(header.seg, Span(first=seq))
+
+
+def _opened(span: Span, seg: int, body: bytes | None, rows: VaultRows, out: Collector) -> None:
+    try:
+        opened = SegmentOpen.decode(body or b"")
+    except EvidenceFormatError:
+        out.find("NONCANON", f"opening of segment {seg}")
+        return
+    if opened.seg != seg or span.opened is not None:
+        out.find("SEG_GAP", f"opening of segment {seg}")
+        return
+    span.opened = opened
+    shares = rows.shares.get(seg, ())
+    if tuple(hashlib.sha256(s).digest() for s in shares) != opened.share_hashes:
+        out.find("SHARE_HASH", f"segment {seg}")
+
+
+def certify(
+    opens: dict[int, SegmentOpen | None], genesis: Genesis | None, out: Collector
+) -> dict[int, bytes]:
+    """Follow the certificates from the genesis; returns the public key of each segment that holds."""
+    keys: dict[int, bytes] = {}
+    previous = genesis.first_public if genesis else b""
+    for seg in sorted(opens):
+        opened = opens[seg]
+        if opened is None or (seg == 0 and opened.public != previous) or (seg > 0 and seg - 1 not in keys):
+            out.find("SEG_CERT", f"segment {seg}")
+            continue
+        try:
+            opened.verify(keys.get(seg - 1, previous))
+        except EvidenceError as error:
+            check_signature(out, "SEG_CERT", f"segment {seg}", error)
+            continue
+        keys[seg] = opened.public
+    return keys
+
+
+def _checkpoints(rows: VaultRows, out: Collector, found: Found) -> None:
+    out.step(
+        "Every checkpoint is signed by its segment's key and fits the tree.",
+        "authenticity",
+        "integrity",
+        "order",
+    )
+    edge = tree.Edge()
+    found.roots[0] = edge.root()
+    wanted = {c[1] for c in rows.checkpoints}
+    for leaf in found.leaves:
+        edge = edge.append(leaf)
+        if edge.size in wanted:
+            found.roots[edge.size] = edge.root()
+    before: Checkpoint | None = None
+    for counter, size, blob in rows.checkpoints:
+        where = f"checkpoint {counter}"
+        point = _checkpoint(blob, where, out, found)
+        if point is None:
+            continue
+        if (point.counter, point.tree_size) != (counter, size):
+            out.find("CP_CHAIN", where)
+        if point.counter != (before.counter + 1 if before else 0) or point.previous != (
+            before.digest() if before else bytes(32)
+        ):
+            out.find("CP_CHAIN", where)
+        if before and point.tree_size < before.tree_size:
+            out.find("CP_ROLLBACK", where)
+        _against_tree(point, where, out, found)
+        before = point
+    found.newest = before
+    _tail(out, found)
+
+
+def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkpoint | None:
+    """Read a checkpoint and check its signature with the key of the segment that it ends in."""
+    try:
+        point = checkpoint.peek(blob)
+    except EvidenceFormatError:
+        out.find("NONCANON", where)
+        return None
+    span = found.spans.get(point.seg)
+    try:
+        if span is None or span.opened is None or point.log_id != found.log_id:
+            raise SignatureError("no key for this checkpoint")
+        cose.verify(blob, "checkpoint", span.opened.public)
+    except EvidenceError as error:
+        check_signature(out, "CP_SIG", where, error)
+    return point
+
+
+def _against_tree(point: Checkpoint, where: str, out: Collector, found: Found) -> None:
+    if point.tree_size > len(found.leaves):
+        out.find("TRUNCATED", where)
+        return
+    if found.roots.get(point.tree_size) != point.root:
+        out.find("CP_ROOT", where)
+    # a key speaks only for its own segment: the last record covered must lie in it
+    last = found.headers[point.tree_size - 1] if point.tree_size else None
+    if last is None or last.seg != point.seg:
+        out.find("CP_SIG", where)
+    if point.flags & FINAL and last is not None and last.type is not RecordType.SEG_CLOSE:
+        out.find("SEG_NOT_CLOSED", where)
+
+
+def _tail(out: Collector, found: Found) -> None:
+    out.step("The newest checkpoint covers every record.", "completeness")
+    if found.newest is None:
+        out.find("NO_CHECKPOINT")
+    elif found.newest.tree_size < len(found.leaves):
+        out.find("UNSEALED_TAIL", f"{len(found.leaves) - found.newest.tree_size} records")
+
+
+def check_witness(witness: Sequence[bytes], out: Collector, found: Found) -> None:
+    """Compare with heads kept outside; these alone show a clean cut or a rewrite of the open segment."""
+    out.step("Heads kept outside are of this history.", "completeness", "order")
+    if not witness:
+        out.find("NO_WITNESS")
+    roots = {0: tree.Edge().root()}
+    edge = tree.Edge()
+    for leaf in found.leaves if witness else ():
+        edge = edge.append(leaf)
+        roots[edge.size] = edge.root()
+    for number, blob in enumerate(witness):
+        try:
+            point = checkpoint.peek(blob)
+        except EvidenceFormatError:
+            out.find("NONCANON", f"head {number}")
+            continue
+        span = found.spans.get(point.seg)
+        if point.tree_size > len(found.leaves):
+            out.find("ANCHOR_TRUNCATED", f"head {number} covers {point.tree_size} records")
+        elif point.log_id != found.log_id or roots[point.tree_size] != point.root:
+            out.find("ANCHOR_FORK", f"head {number}")
+        elif span is not None and span.opened is not None:
+            try:
+                cose.verify(blob, "checkpoint", span.opened.public)
+            except EvidenceError as error:
+                check_signature(out, "CP_SIG", f"head {number}", error)
+
+
+def _times(rows: VaultRows, out: Collector, found: Found) -> None:
+    out.step("Times do not go back.", "time")
+    out.find("DEVICE_CLOCK")
+    last = 0
+    for counter, _, blob in rows.checkpoints:
+        try:
+            time_s = checkpoint.peek(blob).time_s
+        except EvidenceFormatError:
+            continue
+        if time_s < last:
+            out.find("CLOCK_BACK", f"checkpoint {counter}")
+        last = time_s
+    out.step("The log's own notes on its file.", "custody")
+    for seg, span in found.spans.items():
+        if span.opened is not None and span.opened.mark == segment.MARK_AHEAD:
+            out.find("ROLLBACK_SUSPECTED", f"before segment {seg}")
+        elif span.opened is not None and span.opened.mark == segment.MARK_LOST:
+            out.find("MARK_LOST", f"before segment {seg}")
+
+
+def _grants(rows: VaultRows, out: Collector, found: Found) -> None:
+    out.step("Every export has its grant, and no grant was used twice.", "consent", "confidentiality")
+    typed = [(h.type, h.seq, body) for h, (_, _, body) in zip(found.headers, rows.records, strict=True) if h]
+    check_grant_records(typed, out)
+    if any(kind is RecordType.EXPORT for kind, _, _ in typed):
+        out.find("GRANT_UNSEEN")
+    if found.genesis and any(p.recipient.suite == 1 for p in found.genesis.parties):
+        out.find("WEAK_PQ", "a party's sealing key")
+
+
+def check_grant_records(
+    typed: Sequence[tuple[RecordType, int, bytes | None]], out: Collector
+) -> dict[bytes, bytes]:
+    """Check GRANT and EXPORT records in order; returns grant hash by export id."""
+    granted: set[bytes] = set()
+    exports: dict[bytes, bytes] = {}
+    for kind, seq, body in typed:
+        try:
+            if kind is RecordType.GRANT:
+                granted.add(cbor.expect_map(cbor.decode(body or b""), {1: bytes, 2: list})[1])
+            elif kind is RecordType.EXPORT:
+                fields = cbor.expect_map(
+                    cbor.decode(body or b""), {1: bytes, 2: bytes, 3: list, 4: int, 5: int}
+                )
+                if fields[1] in exports.values():
+                    out.find("GRANT_REPLAY", f"record {seq}")
+                if fields[1] not in granted:
+                    out.find("GRANT_UNLOGGED", f"record {seq}")
+                exports[fields[2]] = fields[1]
+        except EvidenceFormatError:
+            out.find("NONCANON", f"record {seq}")
+    return exports
+
+
+def _secrets(rows: VaultRows, party_keys: Sequence[PartyKey], out: Collector, found: Found) -> None:
+    if len(party_keys) < 2 or found.genesis is None:
+        out.find("NO_SHARES")
+        return
+    out.step("Headers were written with the secrets of their segments.", "integrity")
+    for seg, span in found.spans.items():
+        if span.opened is None:
+            continue
+        try:
+            secret = _rebuild(found, span.opened, rows.shares.get(seg, ()), party_keys)
+        except EvidenceError:
+            out.find("SEK_COMMIT", f"segment {seg}")
+            continue
+        ratchet = Ratchet.start(secret)
+        if segment.mac_commit(ratchet.mac) != span.opened.mac_commit:
+            out.find("MAC_COMMIT", f"segment {seg}")
+        for header in found.headers[span.first : span.last + 1]:
+            if header is not None and record.header_mac(ratchet.mac, header) != header.mac:
+                out.find("FS_MAC", f"record {header.seq}")
+            ratchet = ratchet.step()
+
+
+def _rebuild(
+    found: Found, opened: SegmentOpen, shares: Sequence[bytes], party_keys: Sequence[PartyKey]
+) -> bytes:
+    assert found.genesis is not None
+    opened_shares = {}
+    for key in party_keys:
+        index = found.genesis.index(key.role)
+        if index >= len(shares):
+            raise ConsentError("a share is missing")
+        opened_shares[index] = segment.open_share(found.log_id, opened, index, key.seal_key, shares[index])
+    return segment.combine(opened, opened_shares)
