@@ -242,11 +242,8 @@ def _checkpoints(rows: VaultRows, out: Collector, found: Found) -> None:
         point = _checkpoint(blob, where, out, found)
         if point is None:
             continue
-        if (point.counter, point.tree_size) != (counter, size):
-            out.find("CP_CHAIN", where)
-        if point.counter != (before.counter + 1 if before else 0) or point.previous != (
-            before.digest() if before else bytes(32)
-        ):
+        expected = (before.counter + 1, before.digest()) if before else (0, bytes(32))
+        if (point.counter, point.tree_size) != (counter, size) or (point.counter, point.previous) != expected:
             out.find("CP_CHAIN", where)
         if before and point.tree_size < before.tree_size:
             out.find("CP_ROLLBACK", where)
