@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,14 +70,20 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else path.open("rb") as lines:
             for number, line in enumerate(lines, 1):  # noqa: B007  # the handler below names the line
-                if not line.strip():
-                    continue
-                row = json.loads(line.decode("utf-8"))
-                if not isinstance(row, dict):
-                    raise DataError(f"{path.name}:{number}: not an object")
-                yield number, row
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
+                if line.strip():
+                    yield number, _object(line, f"{path.name}:{number}")
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name}:{number + 1}: {type(error).__name__}") from None
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise DataError(f"{where}: not JSON in UTF-8") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: not an object")
+    return row
 
 
 def read_source(path: Path, role: str) -> Iterator[Example]:

@@ -1,0 +1,148 @@
+"""Training on a tiny model: configs, sources, batches, resuming, saving."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the training extra")
+
+from amparo.errors import ConfigError
+from amparo.tokenizer import Tokenizer
+from amparo_training import train as training
+from amparo_training.augment import _WAYS, augment
+from amparo_training.batches import Sampler
+from amparo_training.checkpoint import load_model
+from amparo_training.config import ModelConfig, TrainingConfig, load_config
+from amparo_training.conversations import read_source
+from amparo_training.errors import DataError
+
+CONFIG = """
+[model]
+projection = 8
+hidden = 8
+[optim]
+steps = 6
+warmup_steps = 2
+batch_conversations = 3
+checkpoint_every = 3
+evaluate_every = 100
+threads = 1
+[data]
+languages = ["en"]
+window_messages = 12
+[[data.sources]]
+path = "logs.jsonl"
+role = "benign"
+share = 0.3
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainingConfig:
+    path = tmp_path / "c.toml"
+    path.write_text(CONFIG)
+    rows = [
+        {"id": i, "lang": "en", "label": 0, "messages": [{"from": "contact", "text": f"the {i}"}, {"from": "child", "text": "ok"}]}
+        for i in range(12)
+    ]
+    (tmp_path / "logs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    return load_config(path)
+
+
+def weights(model) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def fresh(tiny_base):
+    import copy
+
+    return copy.deepcopy(tiny_base)
+
+
+def test_an_interrupted_run_resumes_to_the_same_result(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
+    whole = training.train(fresh(tiny_base), config, tmp_path, tmp_path / "whole")
+    halved = dataclasses.replace(config, optim=dataclasses.replace(config.optim, checkpoint_every=3))
+
+    class Stop(Exception):
+        pass
+
+    def stop(step: int, *rest: object) -> None:
+        if step == 4:
+            raise Stop
+
+    original, training._show = training._show, stop
+    try:
+        with pytest.raises(Stop):
+            training.train(fresh(tiny_base), halved, tmp_path, tmp_path / "cut")
+    finally:
+        training._show = original
+    resumed = training.train(fresh(tiny_base), halved, tmp_path, tmp_path / "cut")
+    for one, two in zip(weights(whole), weights(resumed), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_training_lowers_the_loss(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
+    longer = dataclasses.replace(config, optim=dataclasses.replace(config.optim, steps=60, batch_conversations=8))
+    training.train(fresh(tiny_base), longer, tmp_path, tmp_path / "out")
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+
+
+def test_a_saved_model_loads_and_answers_the_same(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
+    model = training.train(fresh(tiny_base), config, tmp_path, tmp_path / "out")
+    again, base = load_model(tmp_path / "out")
+    assert base.table.to_bytes() == tiny_base.table.to_bytes()
+    for one, two in zip(weights(model), weights(again), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_same_seed_same_batches(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
+    pools = training.gather(config.data, tmp_path)
+    one, two = (Sampler(pools, config, Tokenizer(tiny_base.table)).draw(5) for _ in range(2))
+    assert one.ids == two.ids and torch.equal(one.risk, two.risk)
+    assert one.ids != Sampler(pools, config, Tokenizer(tiny_base.table)).draw(6).ids
+
+
+def test_held_out_groups_are_never_trained_on(config: TrainingConfig, tmp_path: Path) -> None:
+    authored, everyday = training.held_out(config.data, tmp_path)
+    trained = {e.id for _, pool in training.gather(config.data, tmp_path) for e in pool}
+    assert authored and everyday
+    assert not trained & {e.id for e in [*authored, *everyday]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(("steps = 6", "step = 6"), "optim.step"), (("[model]", "[modell]"), "modell"), (("share = 0.3", ""), "data.sources")],
+)
+def test_a_wrong_config_is_refused_by_name(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(CONFIG.replace(*change))
+    with pytest.raises(ConfigError, match=said):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    "row", [b"{", b"[]", b'{"label": 2, "text": "a"}', b'{"label": 0}', b'{"label": 0, "messages": [{}]}', b"\xff\xfe", b'{"label":0,"messages":[]}'],
+)  # fmt: skip
+def test_a_bad_row_is_named_by_file_and_line(tmp_path: Path, row: bytes) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"label": 0, "text": "fine"}\n' + row + b"\n")
+    with pytest.raises(DataError, match=r"rows\.jsonl:2"):
+        list(read_source(path, "benign_text"))
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_a_disturbance_keeps_a_text_a_text(way) -> None:
+    import random
+
+    for text in ("hello there you", "ok", "", "Πού μένεις;", "😀"):
+        assert isinstance(way(text, random.Random(1)), str)
+    assert any(augment("how old are you", random.Random(i)) != "how old are you" for i in range(5))
+
+
+def test_projection_and_hidden_come_from_the_config() -> None:
+    assert ModelConfig(projection=8, hidden=8).max_tokens == 128
