@@ -19,8 +19,8 @@ from amparo.evidence import (
     Request,
     Vault,
     approve,
+    bulk,
 )
-from amparo.evidence import bulk
 from amparo.seal import SealSuite
 
 START_S = 1_800_000_000
@@ -98,19 +98,27 @@ class World:
 
     def create(self) -> Vault:
         return Vault.create(
-            self.path, parties=[self.keys[r].party for r in self.roles],
-            directory_key=self.keys["directory"].party, key_storage=self.storage, clock=self.clock,
+            self.path,
+            parties=[self.keys[r].party for r in self.roles],
+            directory_key=self.keys["directory"].party,
+            key_storage=self.storage,
+            clock=self.clock,
             sdk_version="0.1.0",
-        )  # fmt: skip
+        )
 
     def open(self) -> Vault:
         return Vault.open(self.path, key_storage=self.storage, clock=self.clock)
 
     def request(self, **changes) -> Request:
         fields = {
-            "case_ref": "42/2027", "legal_basis": "order", "purpose": "investigation", "from_s": START_S,
-            "until_s": START_S + 10**6, "valid_until_s": START_S + 10**6, **changes,
-        }  # fmt: skip
+            "case_ref": "42/2027",
+            "legal_basis": "order",
+            "purpose": "investigation",
+            "from_s": START_S,
+            "until_s": START_S + 10**6,
+            "valid_until_s": START_S + 10**6,
+            **changes,
+        }
         return Request.sign(self.keys["agency"], **fields)
 
     def approve(self, package: Package, *roles: str) -> list[Approval]:
@@ -124,10 +132,16 @@ class World:
 
 def observation(vault: Vault, text: str = "hello", **changes) -> Observation:
     fields = {
-        "conversation_ref": vault.conversation_ref("c1"), "direction": "contact", "content": text,
-        "sent_at": float(START_S), "scores": {"secrecy": 900}, "risk": 800, "tier": 2,
-        "model_version": "m1", **changes,
-    }  # fmt: skip
+        "conversation_ref": vault.conversation_ref("c1"),
+        "direction": "contact",
+        "content": text,
+        "sent_at": float(START_S),
+        "scores": {"secrecy": 900},
+        "risk": 800,
+        "tier": 2,
+        "model_version": "m1",
+        **changes,
+    }
     return Observation(**fields)
 
 

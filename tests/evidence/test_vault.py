@@ -50,14 +50,21 @@ def test_a_moved_state_does_not_open(world):
 def test_alert_rides_with_the_head_that_covers_its_batch(world):
     seen = []
     with world.create() as vault:
-        batch = Batch(observations=[observation(vault)], alert=alert(vault, lambda h: seen.append(h) or b"sealed"))
+        batch = Batch(
+            observations=[observation(vault)], alert=alert(vault, lambda h: seen.append(h) or b"sealed")
+        )
         head = vault.commit(batch)
         assert seen == [head] and head == vault.head()
         assert head.tree_size == 4  # genesis, opening, observation, alert
         (envelope,) = vault.outbox()
         assert envelope.payload == b"sealed" and "sealed" not in repr(envelope)
         (shown,) = vault.alerts()
-        assert (shown.sent_s, shown.tier, shown.families, shown.acknowledged) == (START_S, 2, ("secrecy",), False)
+        assert (shown.sent_s, shown.tier, shown.families, shown.acknowledged) == (
+            START_S,
+            2,
+            ("secrecy",),
+            False,
+        )
         vault.acknowledge(envelope.id)
         assert list(vault.outbox()) == [] and vault.alerts()[0].acknowledged
 
@@ -67,7 +74,7 @@ def test_a_failing_envelope_undoes_everything(world):
         raise RuntimeError
 
     with world.create() as vault:
-        fill(vault, 250)
+        vault.commit(Batch(observations=[observation(vault)] * 250))
         before, ref = vault.head(), vault.conversation_ref("c1")
         many = [observation(vault) for _ in range(20)]  # enough to rotate the segment too
         with pytest.raises(RuntimeError):
@@ -94,10 +101,10 @@ def test_a_disk_that_fails_loses_nothing_acknowledged(world):
 
 def test_segments_end_at_256_records_and_at_24_hours(world):
     with world.create() as vault:
-        fill(vault, 300)
+        vault.commit(Batch(observations=[observation(vault)] * 300))
         world.clock.now_s += 24 * 3600
         fill(vault, 1)
-        keys = [vault.keys[r] for r in ()] if False else [world.keys["child"], world.keys["trustee"]]
+    keys = [world.keys["child"], world.keys["trustee"]]
     rows = read_vault(world.path)
     report = verify_vault(rows, log_id=None, party_keys=keys)
     assert report.facts["segments"] == 3 and not report.failed()
@@ -107,8 +114,14 @@ def test_segments_end_at_256_records_and_at_24_hours(world):
 def test_odd_text_is_kept_as_it_came(world):
     texts = ["\ud800 lone", "\x00", "", "😀" * 1000, "\u202eabc"]
     with world.create() as vault:
-        vault.commit(Batch(observations=[observation(vault, t, sent_at=s) for t, s in
-                                         zip(texts, (float("nan"), -1.0, None, 1e300, 5.5), strict=True)]))  # fmt: skip
+        vault.commit(
+            Batch(
+                observations=[
+                    observation(vault, t, sent_at=s)
+                    for t, s in zip(texts, (float("nan"), -1.0, None, 1e300, 5.5), strict=True)
+                ]
+            )
+        )
         data = world.export(vault)
     from amparo.evidence.verify_export import open_and_verify
 
@@ -117,8 +130,17 @@ def test_odd_text_is_kept_as_it_came(world):
     assert [r.recorded.observation.sent_at for r in records] == [None, None, None, None, 5]
 
 
-@pytest.mark.parametrize("change", [{"risk": 1001}, {"risk": 0.5}, {"scores": {"a": True}}, {"direction": "x"},
-                                    {"conversation_ref": b"short"}, {"tier": 4}])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"risk": 1001},
+        {"risk": 0.5},
+        {"scores": {"a": True}},
+        {"direction": "x"},
+        {"conversation_ref": b"short"},
+        {"tier": 4},
+    ],
+)
 def test_observations_out_of_range_are_refused(world, change):
     with world.create() as vault, pytest.raises(InputError):
         observation(vault, **change)
@@ -129,9 +151,13 @@ def test_parties_must_make_a_policy(world):
     for parties in ([child], [child, child], [child, PartyKey.generate("agency")]):
         with pytest.raises(InputError):
             Vault.create(
-                world.path, parties=[p.party for p in parties], directory_key=world.keys["directory"].party,
-                key_storage=MemoryKeyStorage(), clock=world.clock, sdk_version="",
-            )  # fmt: skip
+                world.path,
+                parties=[p.party for p in parties],
+                directory_key=world.keys["directory"].party,
+                key_storage=MemoryKeyStorage(),
+                clock=world.clock,
+                sdk_version="",
+            )
     assert not world.path.exists()
 
 
@@ -140,11 +166,14 @@ def test_a_second_opener_is_told(world):
         with pytest.raises(StorageError):
             world.open()
         with pytest.raises(StorageError):
-            world.create() if not world.storage.keys else Vault.create(
-                world.path, parties=[world.keys[r].party for r in world.roles],
-                directory_key=world.keys["directory"].party, key_storage=MemoryKeyStorage(),
-                clock=world.clock, sdk_version="",
-            )  # fmt: skip
+            Vault.create(
+                world.path,
+                parties=[world.keys[r].party for r in world.roles],
+                directory_key=world.keys["directory"].party,
+                key_storage=MemoryKeyStorage(),
+                clock=world.clock,
+                sdk_version="",
+            )
 
 
 def test_another_devices_keys_do_not_open_it(world, tmp_path):
@@ -158,10 +187,13 @@ def test_another_devices_keys_do_not_open_it(world, tmp_path):
     assert set(other.storage.keys) == ids
     with pytest.raises(KeyFileError):
         Vault.create(
-            tmp_path / "c", parties=[world.keys[r].party for r in world.roles],
-            directory_key=world.keys["directory"].party, key_storage=world.storage, clock=world.clock,
+            tmp_path / "c",
+            parties=[world.keys[r].party for r in world.roles],
+            directory_key=world.keys["directory"].party,
+            key_storage=world.storage,
+            clock=world.clock,
             sdk_version="",
-        )  # fmt: skip
+        )
 
 
 def test_rollback_of_the_file_is_noted_in_the_log(world):
@@ -206,9 +238,17 @@ def test_a_file_that_is_no_vault(tmp_path, world):
 
 @pytest.mark.parametrize(
     ("version", "mode"),
-    [((3, 40, 1), "DELETE"), ((3, 51, 2), "DELETE"), ((3, 51, 3), "WAL"), ((3, 50, 7), "WAL"),
-     ((3, 50, 6), "DELETE"), ((3, 44, 6), "WAL"), ((3, 45, 0), "DELETE"), ((3, 53, 0), "WAL")],
-)  # fmt: skip
+    [
+        ((3, 40, 1), "DELETE"),
+        ((3, 51, 2), "DELETE"),
+        ((3, 51, 3), "WAL"),
+        ((3, 50, 7), "WAL"),
+        ((3, 50, 6), "DELETE"),
+        ((3, 44, 6), "WAL"),
+        ((3, 45, 0), "DELETE"),
+        ((3, 53, 0), "WAL"),
+    ],
+)
 def test_wal_only_without_its_bug(version, mode):
     assert journal_mode(version) == mode
 
@@ -272,7 +312,9 @@ def test_sigkill_loses_no_acknowledged_record(world, tmp_path, rounds):
         rest = process.stdout.read().splitlines()
         process.wait()
         process.stdout.close()
-        complete = [line for line in [*lines, *rest] if len(line.strip().split(" ")) == 2 and len(line.strip()) > 60]
+        complete = [
+            line for line in [*lines, *rest] if len(line.strip().split(" ")) == 2 and len(line.strip()) > 60
+        ]
         acknowledged = complete[-1].split()
         report = verify_vault(read_vault(world.path))
         assert not report.failed(), report.to_text()

@@ -175,7 +175,9 @@ def _readable(opened: OpenedRecord) -> dict[str, Any]:
         "record": opened.seq, "recorded_s": rec.recorded_s, "conversation": obs.conversation_ref.hex(),
         "direction": obs.direction, "text": obs.content, "sent_s": obs.sent_at, "risk_per_mille": obs.risk,
         "tier": obs.tier, "scores_per_mille": dict(obs.scores), "model": obs.model_version,
-        "attachments": [{"sha256": a.sha256.hex(), "bytes": a.size_bytes, "mime": a.mime} for a in obs.attachments],
+        "attachments": [
+            {"sha256": a.sha256.hex(), "bytes": a.size_bytes, "mime": a.mime} for a in obs.attachments
+        ],
     }  # fmt: skip
 
 

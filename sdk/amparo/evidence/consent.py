@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +85,8 @@ class Request:
         f = cbor.expect_map(cbor.decode(payload, max_bytes=1 << 16), required)
         if any(len(f[k].encode()) > MAX_TEXT_BYTES for k in (3, 4, 5)) or f[6] >= f[7]:
             raise EvidenceFormatError("a request has an empty period or a text that is too long")
+        if not all(f[k].isprintable() for k in (3, 4, 5)):
+            raise EvidenceFormatError("a text of a request holds control or invisible characters")
         return cls(
             request_id=cbor.fixed(f[1], 16), agency_kid=cbor.fixed(f[2], 32), case_ref=f[3],
             legal_basis=f[4], purpose=f[5], from_s=f[6], until_s=f[7], valid_until_s=f[8],
@@ -137,7 +140,7 @@ class Grant:
 
     def covers(self, seq: int) -> bool:
         """Whether record ``seq`` lies in the scope."""
-        return any(first <= seq <= last for first, last in self.scope)
+        return within(self.scope, seq)
 
     def encode(self) -> bytes:
         """The bytes that approvers sign."""
@@ -166,7 +169,7 @@ class Grant:
             raise EvidenceFormatError("the segments of a grant are malformed")
         return cls(
             grant_id=cbor.fixed(f[1], 16), log_id=cbor.fixed(f[2], 32), request_hash=cbor.fixed(f[3], 32),
-            scope=_ranges(f[4]), purpose=f[5], recipient_kid=cbor.fixed(f[6][0], 32), not_before_s=f[7],
+            scope=read_ranges(f[4]), purpose=f[5], recipient_kid=cbor.fixed(f[6][0], 32), not_before_s=f[7],
             expires_s=f[8], policy_hash=cbor.fixed(f[10], 32), notice_hash=cbor.fixed(f[11], 32),
             exporter=read_recipient(f[13][0], f[13][1]), segments=tuple(f[14]), raw=raw,
         )  # fmt: skip
@@ -183,7 +186,14 @@ def ranges_of(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-def _ranges(value: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+def within(ranges: Sequence[tuple[int, int]], number: int) -> bool:
+    """Whether a number lies in one of the rising ranges."""
+    at = bisect_right(ranges, (number, cbor.MAX_INT)) - 1
+    return at >= 0 and number <= ranges[at][1]
+
+
+def read_ranges(value: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """Read inclusive ranges; raises EvidenceFormatError unless they rise and lie apart."""
     last, ranges = -2, []
     for item in value[: MAX_RANGES + 1]:
         if not isinstance(item, list) or [type(n) for n in item] != [int, int]:

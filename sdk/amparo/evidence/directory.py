@@ -78,6 +78,8 @@ def _agency(entry: object) -> Agency:
     if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
         raise EvidenceFormatError("an entry of the directory is malformed")
     keys = Party.from_list(entry[1])
-    if keys.role != "agency" or not 1 <= len(entry[0].encode()) <= MAX_NAME_BYTES:
+    if keys.role != "agency" or not (
+        1 <= len(entry[0].encode()) <= MAX_NAME_BYTES and entry[0].isprintable()
+    ):
         raise EvidenceFormatError("an entry of the directory is no agency")
     return Agency(entry[0], keys)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,7 @@ class Aside:
     ref: bytes
     recorded_s: int
     tier: int
+    held: bool = False
 
 
 class Log:
@@ -162,8 +163,11 @@ class Log:
         if row.salt is None:
             return None
         ref, recorded_s, tier = self.notes.get(row.seq, (b"", 0, 0))
-        plain = cbor.encode({0: 1, 1: row.salt, 2: ref, 3: recorded_s, 4: tier})
-        return bulk.encrypt(self._secrets["salts"], self._aside_context(row.seq), plain)
+        return self._wrap_aside(Aside(seq=row.seq, salt=row.salt, ref=ref, recorded_s=recorded_s, tier=tier))
+
+    def _wrap_aside(self, a: Aside) -> bytes:
+        plain = cbor.encode({0: 1, 1: a.salt, 2: a.ref, 3: a.recorded_s, 4: a.tier, 5: a.held})
+        return bulk.encrypt(self._secrets["salts"], self._aside_context(a.seq), plain)
 
     def _aside_context(self, seq: int) -> bytes:
         return seal_context("amparo/v1/aside", self.log_id, seq)
@@ -174,8 +178,14 @@ class Log:
             if not isinstance(seq, int) or not isinstance(blob, bytes):
                 raise StorageError("the vault's file is damaged")
             plain = bulk.decrypt(self._secrets["salts"], self._aside_context(seq), blob)
-            f = cbor.expect_map(cbor.decode(plain), {1: bytes, 2: bytes, 3: int, 4: int})
-            yield Aside(seq=seq, salt=f[1], ref=f[2], recorded_s=f[3], tier=f[4])
+            f = cbor.expect_map(cbor.decode(plain), {1: bytes, 2: bytes, 3: int, 4: int, 5: bool})
+            yield Aside(seq=seq, salt=f[1], ref=f[2], recorded_s=f[3], tier=f[4], held=f[5])
+
+    def put_asides(self, asides: Iterable[Aside]) -> None:
+        """Write asides anew, inside a transaction."""
+        self.store.run(
+            "UPDATE record SET aside = ? WHERE seq = ?", [(self._wrap_aside(a), a.seq) for a in asides]
+        )
 
     def headers(self) -> list[bytes]:
         """All headers in order."""

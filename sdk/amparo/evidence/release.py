@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ..errors import ConsentError, EvidenceFormatError
 from ..seal import SealKey, SealSuite, generate, seal_context
@@ -90,6 +91,7 @@ def release(log: Log, grant_id: bytes, approvals: Sequence[Approval], sdk_versio
     head = writer.checkpoint(now_s)
     with log.committing(writer):
         log.store.run("DELETE FROM pending WHERE grant_id = ?", [(grant_id,)])
+        log.put_asides([replace(a, held=True) for a in chosen.values()])  # released: kept from expiring
     file_key = FileKey()
     items = _items(log, chosen, secrets_of)
     manifest = Manifest(
@@ -174,6 +176,16 @@ def _asked_for(aside: Aside, request: consent.Request) -> bool:
 
 def _pending_context(log: Log, grant_id: bytes) -> bytes:
     return seal_context("amparo/v1/pending", log.log_id, grant_id)
+
+
+def pending_scopes(log: Log) -> list[tuple[int, int]]:
+    """The record ranges of grants that can still be used."""
+    scopes: list[tuple[int, int]] = []
+    for (grant_id,) in log.store.all("SELECT grant_id FROM pending"):
+        package, _ = _load_pending(log, grant_id if isinstance(grant_id, bytes) else b"")
+        if log.now_s() < package.grant.expires_s:
+            scopes.extend(package.grant.scope)
+    return sorted(scopes)
 
 
 def _load_pending(log: Log, grant_id: bytes) -> tuple[Package, SealKey]:

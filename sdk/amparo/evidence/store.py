@@ -51,13 +51,18 @@ class Store:
                 raise StorageError("there is no vault at this path")
         except OSError:
             raise StorageError("the vault's file exists already or cannot be made") from None
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        with self._guarded():
-            self._settings()
-            if create:
-                self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; COMMIT;")
-            elif self.one("PRAGMA application_id") != APPLICATION_ID:
-                raise StorageError("the file is not a vault of version 1")
+        # no waiting: a second process is told at once that the vault is in use
+        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            with self._guarded():
+                self._settings()
+                if create:
+                    self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; COMMIT;")
+                elif self.one("PRAGMA application_id") != APPLICATION_ID:
+                    raise StorageError("the file is not a vault of version 1")
+        except BaseException:
+            self._db.close()
+            raise
 
     def _settings(self) -> None:
         mode = journal_mode(sqlite3.sqlite_version_info)
@@ -67,7 +72,7 @@ class Store:
             "checkpoint_fullfsync=ON", "secure_delete=ON", "temp_store=MEMORY",
         ):  # fmt: skip
             self._db.execute(f"PRAGMA {pragma}").fetchall()
-        # takes the file's lock for as long as the vault is open: a second process is told so at once
+        # takes the file's lock for as long as the vault is open
         self._db.execute("BEGIN IMMEDIATE")
         self._db.execute("COMMIT")
 

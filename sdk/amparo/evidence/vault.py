@@ -13,7 +13,7 @@ from typing import Self
 
 from ..errors import EvidenceFormatError, InputError, StateError
 from ..seal import seal_context
-from . import bulk, cbor, cose, record, release
+from . import bulk, cbor, cose, erasure, record, release
 from .chain import Writer
 from .checkpoint import HEARTBEAT, ChainHead
 from .consent import Approval, Package
@@ -23,6 +23,7 @@ from .keystore import KeyStorage
 from .log import Log
 from .record import Observation, RecordType
 
+KEEP_S = 90 * 24 * 3600
 MAX_STATE_BYTES = 1 << 16
 MAX_ENVELOPE_BYTES = 1 << 20
 
@@ -257,6 +258,19 @@ class Vault:
         """Make the ``.amx`` file that two parties' approvals allow, once; raises ConsentError."""
         with self._lock:
             return release.release(self._log, grant_id, approvals, self._sdk_version)
+
+    def expire(self, *, keep_s: int = KEEP_S) -> int:
+        """Erase records that nobody released or holds and that are older than ``keep_s`` (90 days).
+
+        Call it once a day. Returns how many were erased; a tombstone in the log says which.
+        """
+        with self._lock:
+            return erasure.expire(self._log, self._log.now_s() - keep_s)
+
+    def hold(self, conversations: Collection[bytes], *, held: bool = True) -> int:
+        """Keep the records of these conversations from expiring, or let them; returns how many changed."""
+        with self._lock:
+            return erasure.hold(self._log, conversations, held=held)
 
     def close(self) -> None:
         """Close the file."""

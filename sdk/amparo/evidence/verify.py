@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SignatureError
-from . import cbor, checkpoint, cose, record, segment, tree
+from . import cbor, checkpoint, consent, cose, record, segment, tree
 from .checkpoint import FINAL, Checkpoint
 from .genesis import Genesis, log_id_of
 from .keys import PartyKey
@@ -124,7 +124,7 @@ def _headers(rows: VaultRows, out: Collector, found: Found) -> None:
 
 def _bodies(rows: VaultRows, out: Collector, found: Found) -> None:
     out.step("Every body is the one its header names, or erased with a tombstone.", "integrity", "erasure")
-    erased: set[int] = set()
+    erased: list[tuple[int, int]] = []
     for header, (seq, _, body) in zip(found.headers, rows.records, strict=True):
         if header is None:
             continue
@@ -134,25 +134,28 @@ def _bodies(rows: VaultRows, out: Collector, found: Found) -> None:
         ):
             out.find("BODY_HASH", f"record {seq}")
         elif body is not None and header.type is RecordType.TOMBSTONE:
-            erased |= tombstone(body, seq, out)
+            erased += tombstone(body, seq, out)
+    erased.sort()
     for header, (seq, _, body) in zip(found.headers, rows.records, strict=True):
         if header is None or body is not None:
             continue
         out.find(
-            "ERASED" if seq in erased and header.type in record.SEALED_TYPES else "MISSING", f"record {seq}"
+            "ERASED" if consent.within(erased, seq) and header.type in record.SEALED_TYPES else "MISSING",
+            f"record {seq}",
         )
 
 
-def tombstone(body: bytes, seq: int, out: Collector) -> set[int]:
-    """The record numbers that a TOMBSTONE names; finds TOMBSTONE when it is malformed."""
+def tombstone(body: bytes, seq: int, out: Collector) -> list[tuple[int, int]]:
+    """The ranges of records that a TOMBSTONE names; finds TOMBSTONE when it is malformed."""
     try:
         fields = cbor.expect_map(cbor.decode(body), {1: list, 2: str, 3: int})
-        if all(type(n) is int and 0 <= n < seq for n in fields[1]):
-            return set(fields[1])
+        ranges = consent.read_ranges(fields[1])
+        if ranges[-1][1] < seq:
+            return list(ranges)
     except EvidenceFormatError:
         pass
     out.find("TOMBSTONE", f"record {seq}")
-    return set()
+    return []
 
 
 def _segments(rows: VaultRows, out: Collector, found: Found) -> None:

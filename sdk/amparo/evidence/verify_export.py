@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SealError
 from ..seal import SealKey, SealSuite
@@ -18,6 +19,9 @@ from .record import Header, RecordedObservation, RecordType
 from .report import Collector, Report
 from .segment import Ratchet, SegmentOpen
 from .verify import certify, check_grant_records, check_signature, tombstone
+
+MAX_MISSING = 10_000
+"""Missing records listed one by one; a hostile scope must cost no more."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _State:
     point: Checkpoint | None = None
     grant: Grant | None = None
     request: consent.Request | None = None
-    erased: set[int] = field(default_factory=set)
+    erased: list[tuple[int, int]] = field(default_factory=list)
     records: list[OpenedRecord] = field(default_factory=list)
 
 
@@ -178,7 +182,7 @@ def _keys(state: _State, out: Collector) -> None:
         out.find("NONCANON", "checkpoint")
         return
     state.point = point
-    if sorted(state.opens) != list(range(point.seg + 1)):
+    if len(state.opens) != point.seg + 1 or max(state.opens, default=-1) != point.seg:
         out.find("SEG_GAP", "the openings of all segments")
     for blob, kind, code in (
         (state.manifest.checkpoint, "checkpoint", "CP_SIG"),
@@ -220,7 +224,7 @@ def _bodies(state: _State, out: Collector) -> None:
         if (hashlib.sha256(item.body).digest(), len(item.body)) != (header.body_hash, header.body_len):
             out.find("BODY_HASH", where)
         elif header.type is RecordType.TOMBSTONE:
-            state.erased |= tombstone(item.body, header.seq, out)
+            state.erased += tombstone(item.body, header.seq, out)
         elif header.type in record.SEALED_TYPES:
             recorded = _open_body(header, item, where, out)
             if recorded is not None:
@@ -300,33 +304,23 @@ def _consent(state: _State, out: Collector) -> None:
 
 def _scope(state: _State, out: Collector) -> None:
     out.step("What is here is what was granted: no record more, none less.", "completeness", "consent")
-    sealed = {h.seq for h in state.headers if h.type in record.SEALED_TYPES}
-    listed = {
-        n
-        for first, last in state.manifest.numbers[: consent.MAX_RANGES]
-        for n in _bounded(first, last, state)
-    }
-    if listed != {h.seq for h in state.headers}:
+    if consent.ranges_of([h.seq for h in state.headers]) != state.manifest.numbers:
         out.find("ITEMS_MISSING", "the manifest's list")
     out.find("SELECTIVE")
     grant, request = state.grant, state.request
     if grant is None:
         return
-    granted = {n for first, last in grant.scope for n in _bounded(first, last, state)}
-    for seq in sorted(sealed - granted):
-        out.find("GRANT_SCOPE", f"record {seq}")
+    for header in state.headers:
+        if header.type in record.SEALED_TYPES and not grant.covers(header.seq):
+            out.find("GRANT_SCOPE", f"record {header.seq}")
     for opened in state.records:
         if request and not request.from_s <= opened.recorded.recorded_s < request.until_s:
             out.find("GRANT_SCOPE", f"record {opened.seq}")
+    state.erased.sort()
     present = {h.seq for h, item in zip(state.headers, state.items, strict=True) if item.body is not None}
-    for seq in sorted(granted - present):
-        out.find("ERASED" if seq in state.erased else "ITEMS_MISSING", f"record {seq}")
-
-
-def _bounded(first: int, last: int, state: _State) -> range:
-    """A range of record numbers, never larger than the tree: hostile ranges cost nothing."""
-    size = state.point.tree_size if state.point else 0
-    return range(first, min(last, size) + 1)
+    missing = (n for first, last in grant.scope for n in range(first, last + 1) if n not in present)
+    for seq in islice(missing, MAX_MISSING):
+        out.find("ERASED" if consent.within(state.erased, seq) else "ITEMS_MISSING", f"record {seq}")
 
 
 def _custody(state: _State, out: Collector) -> None:
