@@ -14,7 +14,6 @@ from amparo.evidence import (
     bulk,
     cbor,
     checkpoint,
-    consent,
     cose,
     export,
     record,
@@ -22,6 +21,7 @@ from amparo.evidence import (
     segment,
     tree,
 )
+from amparo.evidence import grant as grants
 from amparo.evidence.chain import Writer
 from amparo.evidence.export import FileKey
 from amparo.evidence.record import Header, RecordType
@@ -359,7 +359,7 @@ def test_export_items_changed(scene, what, code):
 
 def grant_changed(scene, **changes):
     opened = export.open_export(scene.data, scene.agency)
-    grant = consent.Grant.decode(export.Manifest.decode(cose.peek(opened.manifest)).grant)
+    grant = grants.Grant.decode(export.Manifest.decode(cose.peek(opened.manifest)).grant)
     return replace(grant, raw=b"", **changes).encode()
 
 
@@ -368,7 +368,7 @@ def test_export_with_a_wider_narrower_or_other_grant(scene):
         scene, reseal(scene, grant=grant_changed(scene, purpose="x"))
     )
     narrow = grant_changed(scene, scope=((3, 4),))
-    digest = consent.Grant.decode(narrow).digest()
+    digest = grants.Grant.decode(narrow).digest()
     data = reseal(scene, grant=narrow, header_of=lambda h: _regrant(scene, h, digest))
     assert "SEALED" in codes_of(scene, data)  # the grant's hash is part of what the file key is sealed for
 
@@ -398,7 +398,7 @@ def test_device_that_breaks_the_rules_is_found_by_the_police(scene, monkeypatch,
             if code == "GRANT_SCOPE":
                 package = vault.prepare_grant(world.request().signed, world.directory.signed)
                 approvals = world.approve(package, "child", "trustee")
-                monkeypatch.setattr(consent.Grant, "covers", lambda self, seq: True)
+                monkeypatch.setattr(grants.Grant, "covers", lambda self, seq: True)
                 monkeypatch.setattr(release, "_asked_for", lambda aside, request: True)
                 vault.commit(Batch(observations=[observation(vault, "beyond")]))
                 data = vault.export(package.grant.grant_id, approvals)
@@ -505,6 +505,30 @@ def test_damaged_file_is_a_finding_or_a_typed_error(scene, tmp_path):
         except StorageError:
             pass
         assert copy.read_bytes() == before and list(tmp_path.iterdir()) == [copy]
+
+
+def test_hostile_sizes_cost_nothing(scene):
+    opened, big = export.open_export(scene.data, scene.agency), cbor.MAX_INT
+    made = export.Manifest.decode(cose.peek(opened.manifest))
+    point = replace(checkpoint.peek(made.checkpoint), tree_size=big, seg=big)
+    for change in (
+        {"checkpoint": point.sign(bytes(32))},
+        {"numbers": ((0, big),)},
+        {"grant": grant_changed(scene, scope=((0, big),))},
+    ):
+        assert len(verify_export(reseal(scene, **change), key=scene.agency).findings) < 10_100
+    body = cbor.encode({0: 1, 1: [[0, big - 1]], 2: "x", 3: 1})
+    records = list(scene.rows.records)
+    header = replace(
+        Header.decode(records[3][1]),
+        type=RecordType.TOMBSTONE,
+        salt_commit=None,
+        seq=big,
+        body_hash=hashlib.sha256(body).digest(),
+        body_len=len(body),
+    )
+    records[3] = (big, header.encode(), body)
+    assert scene.verify(replace(scene.rows, records=records)).failed()
 
 
 def test_padding_hides_small_differences():

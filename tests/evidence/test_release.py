@@ -20,7 +20,7 @@ from amparo.evidence import (
     export,
     release,
 )
-from amparo.evidence.consent import Grant
+from amparo.evidence.grant import Grant
 from amparo.evidence.rows import read_vault
 from amparo.evidence.verify import verify_vault
 from amparo.evidence.verify_export import open_and_verify, verify_export

@@ -4,8 +4,9 @@ The format is specified in `docs/evidence-format.md`.
 """
 
 from .checkpoint import ChainHead
-from .consent import Approval, Grant, Package, Request, approve
+from .consent import Approval, Package, approve
 from .directory import Agency, Directory
+from .grant import Grant, Request
 from .keys import Party, PartyKey, load_private, save_private
 from .keystore import FileKeyStorage, KeyStorage
 from .record import Attachment, Observation

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from . import cbor, consent, release
+from . import cbor, release
+from . import grant as grants
 from .log import Aside, Log
 from .record import RecordType
 
@@ -25,7 +26,7 @@ def expire(log: Log, before_s: int) -> int:
     scopes = release.pending_scopes(log)
     asides = list(log.asides())
     old = [
-        a.seq for a in asides if a.recorded_s < before_s and not a.held and not consent.within(scopes, a.seq)
+        a.seq for a in asides if a.recorded_s < before_s and not a.held and not grants.within(scopes, a.seq)
     ]
     if old:
         _erase(log, old, [a for a in asides if a.seq not in set(old)], "expired")
@@ -45,7 +46,7 @@ def _erase(log: Log, numbers: Sequence[int], remaining: Sequence[Aside], reason:
     for at in range(0, len(numbers), MAX_NUMBERS):
         if writer.due(now_s, 1):
             writer.rotate(now_s)
-        ranges = [list(r) for r in consent.ranges_of(numbers[at : at + MAX_NUMBERS])]
+        ranges = [list(r) for r in grants.ranges_of(numbers[at : at + MAX_NUMBERS])]
         writer.append(RecordType.TOMBSTONE, cbor.encode({0: 1, 1: ranges, 2: reason, 3: now_s}))
     writer.checkpoint(now_s)
     with log.committing(writer, fresh=("salts",)):

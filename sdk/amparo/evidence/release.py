@@ -12,9 +12,11 @@ from dataclasses import replace
 from ..errors import ConsentError, EvidenceFormatError
 from ..seal import SealKey, SealSuite, generate, seal_context
 from . import bulk, cbor, consent, export, record, tree
-from .consent import Approval, Grant, Package
+from . import grant as grants
+from .consent import Approval, Package
 from .directory import Directory
 from .export import ExportHeader, FileKey, Item, Manifest
+from .grant import Grant
 from .log import Aside, Log
 from .record import Header, RecordType
 from .segment import Ratchet, SegmentOpen
@@ -32,7 +34,7 @@ def prepare(
     """
     now_s, genesis = log.now_s(), log.genesis
     directory = Directory.read(signed_directory, genesis.directory_public)
-    request, agency = consent.find_request(signed_request, directory, now_s=now_s)
+    request, agency = grants.find_request(signed_request, directory, now_s=now_s)
     chosen = [a for a in log.asides() if _asked_for(a, request) and (refs is None or a.ref in refs)]
     if not chosen:
         raise ConsentError("no record lies in the period of the request")
@@ -40,14 +42,14 @@ def prepare(
     opens = _opened_segments(log)
     numbers = [a.seq for a in chosen]
     needed = sorted({_segment_of(opens, n) for n in numbers})
-    scope = consent.ranges_of(numbers)
-    expires_s = min(now_s + consent.GRANT_TTL_S, request.valid_until_s)
-    text = consent.notice(request, agency, count=len(numbers), expires_s=expires_s)
+    scope = grants.ranges_of(numbers)
+    expires_s = min(now_s + grants.GRANT_TTL_S, request.valid_until_s)
+    text = grants.notice(request, agency, count=len(numbers), expires_s=expires_s)
     one_time = generate(SealSuite.S2_XWING)
     grant = Grant(
         grant_id=secrets.token_bytes(16), log_id=log.log_id, request_hash=request.digest(), scope=scope,
         purpose=request.purpose, recipient_kid=agency.keys.recipient.kid, not_before_s=now_s,
-        expires_s=expires_s, policy_hash=genesis.policy_hash(), notice_hash=consent.notice_hash(text),
+        expires_s=expires_s, policy_hash=genesis.policy_hash(), notice_hash=grants.notice_hash(text),
         exporter=one_time.recipient, segments=tuple(needed),
     )  # fmt: skip
     grant = Grant.decode(grant.encode())
@@ -97,7 +99,7 @@ def release(log: Log, grant_id: bytes, approvals: Sequence[Approval], sdk_versio
     manifest = Manifest(
         export_id=export_id, genesis=genesis.encode(), grant=grant.raw, approvals=tuple(signed),
         recipient_kids=(recipient.kid,), key_commit=file_key.commit, checkpoint=head.checkpoint,
-        numbers=consent.ranges_of([seq for seq, _ in items]), request=package.request,
+        numbers=grants.ranges_of([seq for seq, _ in items]), request=package.request,
         directory=package.directory, created_s=now_s, sdk_version=sdk_version,
         mac_seeds={seg: Ratchet.start(secret).mac for seg, secret in sorted(secrets_of.items())},
     )  # fmt: skip
@@ -170,7 +172,7 @@ def _close_segment_of(log: Log, chosen: Sequence[Aside]) -> None:
             pass
 
 
-def _asked_for(aside: Aside, request: consent.Request) -> bool:
+def _asked_for(aside: Aside, request: grants.Request) -> bool:
     return request.from_s <= aside.recorded_s < request.until_s
 
 

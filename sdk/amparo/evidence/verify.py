@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SignatureError
-from . import cbor, checkpoint, consent, cose, record, segment, tree
+from . import checkpoint, cose, record, segment, tree
+from . import grant as grants
 from .checkpoint import FINAL, Checkpoint
+from .checks import certify, check_grant_records, check_signature, tombstone
 from .genesis import Genesis, log_id_of
 from .keys import PartyKey
 from .record import Header, RecordType
@@ -76,12 +78,6 @@ def verify_vault(
     return out.report("vault", rows.sha256)
 
 
-def check_signature(out: Collector, code: str, where: str, error: EvidenceError) -> None:
-    """Note a signature that does not hold, under the reason when it has a code of its own."""
-    reason = error.finding if isinstance(error, SignatureError) else ""
-    out.find(reason if reason in ("ALG_TYPE", "LOWORDER") else code, where)
-
-
 def _genesis(rows: VaultRows, log_id: bytes | None, out: Collector, found: Found) -> None:
     out.step("The genesis is well formed and is the one enrolled.", "authenticity")
     found.log_id = log_id_of(rows.genesis)
@@ -140,22 +136,9 @@ def _bodies(rows: VaultRows, out: Collector, found: Found) -> None:
         if header is None or body is not None:
             continue
         out.find(
-            "ERASED" if consent.within(erased, seq) and header.type in record.SEALED_TYPES else "MISSING",
+            "ERASED" if grants.within(erased, seq) and header.type in record.SEALED_TYPES else "MISSING",
             f"record {seq}",
         )
-
-
-def tombstone(body: bytes, seq: int, out: Collector) -> list[tuple[int, int]]:
-    """The ranges of records that a TOMBSTONE names; finds TOMBSTONE when it is malformed."""
-    try:
-        fields = cbor.expect_map(cbor.decode(body), {1: list, 2: str, 3: int})
-        ranges = consent.read_ranges(fields[1])
-        if ranges[-1][1] < seq:
-            return list(ranges)
-    except EvidenceFormatError:
-        pass
-    out.find("TOMBSTONE", f"record {seq}")
-    return []
 
 
 def _segments(rows: VaultRows, out: Collector, found: Found) -> None:
@@ -203,26 +186,6 @@ def _opened(span: Span, seg: int, body: bytes | None, rows: VaultRows, out: Coll
     shares = rows.shares.get(seg, ())
     if tuple(hashlib.sha256(s).digest() for s in shares) != opened.share_hashes:
         out.find("SHARE_HASH", f"segment {seg}")
-
-
-def certify(
-    opens: dict[int, SegmentOpen | None], genesis: Genesis | None, out: Collector
-) -> dict[int, bytes]:
-    """Follow the certificates from the genesis; returns the public key of each segment that holds."""
-    keys: dict[int, bytes] = {}
-    previous = genesis.first_public if genesis else b""
-    for seg in sorted(opens):
-        opened = opens[seg]
-        if opened is None or (seg == 0 and opened.public != previous) or (seg > 0 and seg - 1 not in keys):
-            out.find("SEG_CERT", f"segment {seg}")
-            continue
-        try:
-            opened.verify(keys.get(seg - 1, previous))
-        except EvidenceError as error:
-            check_signature(out, "SEG_CERT", f"segment {seg}", error)
-            continue
-        keys[seg] = opened.public
-    return keys
 
 
 def _checkpoints(rows: VaultRows, out: Collector, found: Found) -> None:
@@ -351,30 +314,6 @@ def _grants(rows: VaultRows, out: Collector, found: Found) -> None:
         out.find("GRANT_UNSEEN")
     if found.genesis and any(p.recipient.suite == 1 for p in found.genesis.parties):
         out.find("WEAK_PQ", "a party's sealing key")
-
-
-def check_grant_records(
-    typed: Sequence[tuple[RecordType, int, bytes | None]], out: Collector
-) -> dict[bytes, bytes]:
-    """Check GRANT and EXPORT records in order; returns grant hash by export id."""
-    granted: set[bytes] = set()
-    exports: dict[bytes, bytes] = {}
-    for kind, seq, body in typed:
-        try:
-            if kind is RecordType.GRANT:
-                granted.add(cbor.expect_map(cbor.decode(body or b""), {1: bytes, 2: list})[1])
-            elif kind is RecordType.EXPORT:
-                fields = cbor.expect_map(
-                    cbor.decode(body or b""), {1: bytes, 2: bytes, 3: list, 4: int, 5: int}
-                )
-                if fields[1] in exports.values():
-                    out.find("GRANT_REPLAY", f"record {seq}")
-                if fields[1] not in granted:
-                    out.find("GRANT_UNLOGGED", f"record {seq}")
-                exports[fields[2]] = fields[1]
-        except EvidenceFormatError:
-            out.find("NONCANON", f"record {seq}")
-    return exports
 
 
 def _secrets(rows: VaultRows, party_keys: Sequence[PartyKey], out: Collector, found: Found) -> None:

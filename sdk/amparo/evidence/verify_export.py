@@ -10,15 +10,16 @@ from itertools import islice
 from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SealError
 from ..seal import SealKey, SealSuite
 from . import bulk, checkpoint, consent, cose, export, record, segment, tree
+from . import grant as grants
 from .checkpoint import Checkpoint
-from .consent import Grant
+from .checks import certify, check_grant_records, check_signature, tombstone
 from .directory import Directory
 from .export import Item, Manifest, OpenedExport
 from .genesis import Genesis, log_id_of
+from .grant import Grant
 from .record import Header, RecordedObservation, RecordType
 from .report import Collector, Report
 from .segment import Ratchet, SegmentOpen
-from .verify import certify, check_grant_records, check_signature, tombstone
 
 MAX_MISSING = 10_000
 """Missing records listed one by one; a hostile scope must cost no more."""
@@ -47,7 +48,7 @@ class _State:
     keys: dict[int, bytes] = field(default_factory=dict)
     point: Checkpoint | None = None
     grant: Grant | None = None
-    request: consent.Request | None = None
+    request: grants.Request | None = None
     erased: list[tuple[int, int]] = field(default_factory=list)
     records: list[OpenedRecord] = field(default_factory=list)
 
@@ -304,7 +305,7 @@ def _consent(state: _State, out: Collector) -> None:
 
 def _scope(state: _State, out: Collector) -> None:
     out.step("What is here is what was granted: no record more, none less.", "completeness", "consent")
-    if consent.ranges_of([h.seq for h in state.headers]) != state.manifest.numbers:
+    if grants.ranges_of([h.seq for h in state.headers]) != state.manifest.numbers:
         out.find("ITEMS_MISSING", "the manifest's list")
     out.find("SELECTIVE")
     grant, request = state.grant, state.request
@@ -320,7 +321,7 @@ def _scope(state: _State, out: Collector) -> None:
     present = {h.seq for h, item in zip(state.headers, state.items, strict=True) if item.body is not None}
     missing = (n for first, last in grant.scope for n in range(first, last + 1) if n not in present)
     for seq in islice(missing, MAX_MISSING):
-        out.find("ERASED" if consent.within(state.erased, seq) else "ITEMS_MISSING", f"record {seq}")
+        out.find("ERASED" if grants.within(state.erased, seq) else "ITEMS_MISSING", f"record {seq}")
 
 
 def _custody(state: _State, out: Collector) -> None:

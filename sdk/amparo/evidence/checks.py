@@ -1,0 +1,76 @@
+"""Steps that the verifier of a vault and that of an export share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import EvidenceError, EvidenceFormatError, SignatureError
+from . import cbor
+from . import grant as grants
+from .genesis import Genesis
+from .record import RecordType
+from .report import Collector
+from .segment import SegmentOpen
+
+
+def check_signature(out: Collector, code: str, where: str, error: EvidenceError) -> None:
+    """Note a signature that does not hold, under the reason when it has a code of its own."""
+    reason = error.finding if isinstance(error, SignatureError) else ""
+    out.find(reason if reason in ("ALG_TYPE", "LOWORDER") else code, where)
+
+
+def tombstone(body: bytes, seq: int, out: Collector) -> list[tuple[int, int]]:
+    """The ranges of records that a TOMBSTONE names; finds TOMBSTONE when it is malformed."""
+    try:
+        fields = cbor.expect_map(cbor.decode(body), {1: list, 2: str, 3: int})
+        ranges = grants.read_ranges(fields[1])
+        if ranges[-1][1] < seq:
+            return list(ranges)
+    except EvidenceFormatError:
+        pass
+    out.find("TOMBSTONE", f"record {seq}")
+    return []
+
+
+def certify(
+    opens: dict[int, SegmentOpen | None], genesis: Genesis | None, out: Collector
+) -> dict[int, bytes]:
+    """Follow the certificates from the genesis; returns the public key of each segment that holds."""
+    keys: dict[int, bytes] = {}
+    previous = genesis.first_public if genesis else b""
+    for seg in sorted(opens):
+        opened = opens[seg]
+        if opened is None or (seg == 0 and opened.public != previous) or (seg > 0 and seg - 1 not in keys):
+            out.find("SEG_CERT", f"segment {seg}")
+            continue
+        try:
+            opened.verify(keys.get(seg - 1, previous))
+        except EvidenceError as error:
+            check_signature(out, "SEG_CERT", f"segment {seg}", error)
+            continue
+        keys[seg] = opened.public
+    return keys
+
+
+def check_grant_records(
+    typed: Sequence[tuple[RecordType, int, bytes | None]], out: Collector
+) -> dict[bytes, bytes]:
+    """Check GRANT and EXPORT records in order; returns grant hash by export id."""
+    granted: set[bytes] = set()
+    exports: dict[bytes, bytes] = {}
+    for kind, seq, body in typed:
+        try:
+            if kind is RecordType.GRANT:
+                granted.add(cbor.expect_map(cbor.decode(body or b""), {1: bytes, 2: list})[1])
+            elif kind is RecordType.EXPORT:
+                fields = cbor.expect_map(
+                    cbor.decode(body or b""), {1: bytes, 2: bytes, 3: list, 4: int, 5: int}
+                )
+                if fields[1] in exports.values():
+                    out.find("GRANT_REPLAY", f"record {seq}")
+                if fields[1] not in granted:
+                    out.find("GRANT_UNLOGGED", f"record {seq}")
+                exports[fields[2]] = fields[1]
+        except EvidenceFormatError:
+            out.find("NONCANON", f"record {seq}")
+    return exports
