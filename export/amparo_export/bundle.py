@@ -33,7 +33,10 @@ _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 class Signer(Protocol):
     """Whatever holds the private key: a file here, a hardware module at a vendor's."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As the manifest names the signer."""
+        ...
 
     def public_key(self) -> str:
         """Compressed P-256 point, hex."""
@@ -99,7 +102,9 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     table = TokenizerTable.from_bytes(tokenizer)
-    canaries = _canaries(canary_texts, OnnxRuntime(graph, state_size), Tokenizer(table), state_size, thresholds)
+    canaries = _canaries(
+        canary_texts, OnnxRuntime(graph, state_size), Tokenizer(table), state_size, thresholds
+    )
     parts = dict(zip(FILES, (graph, tokenizer, language, _json({"canaries": canaries})), strict=True))
     for name, blob in parts.items():
         (folder / name).write_bytes(blob)
@@ -151,7 +156,9 @@ def _canaries(
             step = runtime.step(tokens, meta, state)
             state = step.state
             certain = certain and all(abs(step.risk - limit) > MARGIN for limit in limits)
-            certain = certain and all(abs(s - t) > MARGIN for s, t in zip(step.cues, thresholds.cue, strict=True))
+            certain = certain and all(
+                abs(s - t) > MARGIN for s, t in zip(step.cues, thresholds.cue, strict=True)
+            )
             rows.append(
                 {
                     "text": text, "meta": meta.tolist(), "tokens": tokens, "restart": number == 0,

@@ -46,7 +46,9 @@ def tiers(recording: Recording, thresholds: Thresholds, profile: int = 0) -> npt
     noticed = risk >= thresholds.notice[language][profile]
     concern = above & (sustained >= c.SUSTAINED) & (present.sum(1) >= c.FAMILIES_NEEDED)
     severe = present @ _SEVERE > 0
-    urgent = concern & severe & (sustained >= c.URGENT_SUSTAINED) & (risk >= thresholds.urgent[language][profile])
+    urgent = (
+        concern & severe & (sustained >= c.URGENT_SUSTAINED) & (risk >= thresholds.urgent[language][profile])
+    )
     reached = np.where(urgent, 3, np.where(concern, 2, noticed.astype(int)))
     reached = np.minimum(reached, 1) if language == 0 else reached
     out, tier, calm = np.zeros(len(risk), int), 0, 0
@@ -80,7 +82,9 @@ def fit_scale(recordings: Sequence[Recording]) -> tuple[float, float]:
 
 
 def calibrate(
-    recordings: Sequence[Recording], start: Thresholds, budgets: tuple[float, float, float] = (0.03, 0.02, 0.01)
+    recordings: Sequence[Recording],
+    start: Thresholds,
+    budgets: tuple[float, float, float] = (0.03, 0.02, 0.01),
 ) -> Thresholds:
     """Choose thresholds from false-alarm budgets.
 
@@ -100,7 +104,9 @@ def calibrate(
     )
 
 
-def _concern(hard: Sequence[Recording], everything: Sequence[Recording], base: Thresholds, budget: float) -> float:
+def _concern(
+    hard: Sequence[Recording], everything: Sequence[Recording], base: Thresholds, budget: float
+) -> float:
     """The lowest threshold whose false alerts on harmless conversations stay within ``budget``."""
     harmless = [r for r in hard if not r.grooming]
     everyday = [r for r in everything if not r.hard and not r.grooming]

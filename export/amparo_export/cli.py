@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     bundle = commands.add_parser("bundle", help="export, quantise, calibrate, sign")
     bundle.add_argument("--checkpoint", type=Path, required=True, help="folder made by `amparo-train run`")
     bundle.add_argument("--language", type=Path, required=True, help="file made by `amparo-train language`")
-    bundle.add_argument("--config", type=Path, required=True, help="the training config, for its held-out part")
+    bundle.add_argument(
+        "--config", type=Path, required=True, help="the training config, for its held-out part"
+    )
     bundle.add_argument("--data", type=Path, help="folder that the config's source paths are relative to")
     bundle.add_argument("--out", type=Path, required=True)
     bundle.add_argument("--version", required=True)
@@ -73,7 +75,7 @@ def _bundle(options: argparse.Namespace) -> int:
         export_float(graph, floating)
         quantise(floating, small)
         runtimes = [OnnxRuntime(path.read_bytes(), graph.state_size, threads=2) for path in (floating, small)]
-        parity = measure(graph, *runtimes, tokenizer, authored[:40])
+        parity = measure(graph, runtimes[0], runtimes[1], tokenizer, authored[:40])
         recordings = list(record([*authored, *everyday], runtimes[1], tokenizer, graph.state_size))
         thresholds = calibrate(recordings, initial_thresholds())
         set_thresholds(small, GuardGraph(model, thresholds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,12 +52,16 @@ def initial_thresholds() -> Thresholds:
 class Encoder(nn.Module):
     """The same maths as ``BertModel`` in plain operators: no mask, no padding, no batch."""
 
+    place: Tensor
+
     def __init__(self, model: GroomingModel) -> None:
         super().__init__()
         bert = model.encoder
         self.heads = bert.config.num_attention_heads
         embeddings = bert.embeddings
-        self.words = nn.Embedding.from_pretrained(embeddings.word_embeddings.weight.detach())
+        self.words = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]  # torch has no type for it
+            embeddings.word_embeddings.weight.detach()
+        )
         place = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
         self.register_buffer("place", place[: c.MAX_TOKENS].detach().clone())
         self.norm = embeddings.LayerNorm
@@ -70,7 +75,7 @@ class Encoder(nn.Module):
         pooled = x.mean(0, keepdim=True)
         return nn.functional.layer_norm(pooled, pooled.shape[-1:])
 
-    def _layer(self, layer: nn.Module, x: Tensor) -> Tensor:
+    def _layer(self, layer: Any, x: Tensor) -> Tensor:
         own, out = layer.attention.self, layer.attention.output
         width = x.shape[1]
         size = width // self.heads
@@ -83,11 +88,21 @@ class Encoder(nn.Module):
         joined = (weights @ value).transpose(0, 1).reshape(-1, width)
         x = out.LayerNorm(out.dense(joined) + x)
         inner = nn.functional.gelu(layer.intermediate.dense(x))
-        return layer.output.LayerNorm(layer.output.dense(inner) + x)
+        done: Tensor = layer.output.LayerNorm(layer.output.dense(inner) + x)
+        return done
 
 
 class GuardGraph(nn.Module):
     """tokens int32[n], meta float32[8], state float32[s] → cues, risk, tier, state_out."""
+
+    notice: Tensor
+    concern: Tensor
+    urgent: Tensor
+    slope: Tensor
+    bias: Tensor
+    cue: Tensor
+    families: Tensor
+    severe: Tensor
 
     def __init__(self, model: GroomingModel, thresholds: Thresholds) -> None:
         super().__init__()
@@ -140,7 +155,9 @@ class GuardGraph(nn.Module):
         noticed = (risk >= self.notice[language, profile]).to(risk.dtype)
         concern = (sustained >= c.SUSTAINED) & enough & (above > 0)
         severe = (present.to(risk.dtype) * self.severe).sum() > 0
-        urgent = concern & (sustained >= c.URGENT_SUSTAINED) & severe & (risk >= self.urgent[language, profile])
+        urgent = (
+            concern & (sustained >= c.URGENT_SUSTAINED) & severe & (risk >= self.urgent[language, profile])
+        )
         reached = torch.where(urgent, 3.0, torch.where(concern, 2.0, noticed))
         # Index 0 is a language below its bar: notice only. What was reached before stays reached.
         reached = torch.where(language == 0, torch.clamp(reached, max=1.0), reached)

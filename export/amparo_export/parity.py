@@ -30,7 +30,11 @@ class Parity:
 
 
 def measure(
-    graph: GuardGraph, floating: OnnxRuntime, quantised: OnnxRuntime, tokenizer: Tokenizer, examples: Sequence[Example]
+    graph: GuardGraph,
+    floating: OnnxRuntime,
+    quantised: OnnxRuntime,
+    tokenizer: Tokenizer,
+    examples: Sequence[Example],
 ) -> Parity:
     """Roll every conversation through all three, each keeping its own state."""
     far: list[float] = []
@@ -46,7 +50,9 @@ def measure(
             tokens = [table.bos, *tokenizer.encode(text)[: c.MAX_TOKENS - 2], table.eos]
             with torch.no_grad():
                 _, risk, tier, after = graph(
-                    torch.tensor(tokens, dtype=torch.int32), torch.from_numpy(meta), torch.from_numpy(states[0])
+                    torch.tensor(tokens, dtype=torch.int32),
+                    torch.from_numpy(meta),
+                    torch.from_numpy(states[0]),
                 )
             one, two = floating.step(tokens, meta, states[1]), quantised.step(tokens, meta, states[2])
             states = [after.numpy(), one.state, two.state]

@@ -22,7 +22,11 @@ OUTPUTS = ("cues", "risk", "tier", "state_out")
 
 def export_float(graph: GuardGraph, path: Path) -> None:
     """Write the float32 graph; the tracer is used, since every shape but n is fixed."""
-    example = (torch.arange(4, 13, dtype=torch.int32), torch.zeros(c.META_SIZE), torch.zeros(graph.state_size))
+    example = (
+        torch.arange(4, 13, dtype=torch.int32),
+        torch.zeros(c.META_SIZE),
+        torch.zeros(graph.state_size),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of constants that are meant
         torch.onnx.export(

@@ -16,7 +16,9 @@ from amparo_training.conversations import CHILD, CONTACT, Example
 from .calibrate import Recording
 
 
-def record(examples: Iterable[Example], runtime: OnnxRuntime, tokenizer: Tokenizer, state_size: int) -> Iterator[Recording]:
+def record(
+    examples: Iterable[Example], runtime: OnnxRuntime, tokenizer: Tokenizer, state_size: int
+) -> Iterator[Recording]:
     """Yield each conversation's logits and seen signs under neutral slope and bias.
 
     The last step of a long text stands for its message, as on the device.
@@ -32,7 +34,9 @@ def record(examples: Iterable[Example], runtime: OnnxRuntime, tokenizer: Tokeniz
             gap = example.gaps_s[m]
             meta[c.META_GAP_S] = -1.0 if gap is None or m == 0 else float(gap)
             meta[c.META_LANGUAGE] = 1.0
-            for number, tokens in enumerate(chunks(tokenizer.encode(text), table.bos, table.eos, c.MAX_TOKENS)):
+            for number, tokens in enumerate(
+                chunks(tokenizer.encode(text), table.bos, table.eos, c.MAX_TOKENS)
+            ):
                 meta[c.META_CONTINUES] = number > 0
                 step = runtime.step(tokens, meta, state)
                 state = step.state

@@ -6,13 +6,13 @@ import os
 # app override the pin, this switch, set before the runtime loads, still stops it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-from ._version import __version__  # noqa: E402
-from .bundle import DEVELOPMENT_KEY, shipped_bundle  # noqa: E402
-from .errors import AmparoError  # noqa: E402
-from .evidence import Vault  # noqa: E402
-from .guard import Guard, Status  # noqa: E402
-from .message import Action, Assessment, Message, Tier  # noqa: E402
-from .policy import Policy  # noqa: E402
+from ._version import __version__
+from .bundle import DEVELOPMENT_KEY, shipped_bundle
+from .errors import AmparoError
+from .evidence import Vault
+from .guard import Guard, Status
+from .message import Action, Assessment, Message, Tier
+from .policy import Policy
 
 __all__ = [
     "DEVELOPMENT_KEY",

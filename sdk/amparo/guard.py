@@ -97,7 +97,13 @@ class Guard:
         except AmparoError as error:
             problem = error
         return cls(
-            model, problem, policy=policy, ledger=ledger, guardian=guardian, clock=clock, utc_offset_s=utc_offset_s
+            model,
+            problem,
+            policy=policy,
+            ledger=ledger,
+            guardian=guardian,
+            clock=clock,
+            utc_offset_s=utc_offset_s,
         )
 
     @property
@@ -305,5 +311,3 @@ def _calm() -> Assessment:
         risk=0.0, tier=Tier.CALM, cues=dict.fromkeys(CUES, 0.0), action=Action.ALLOW, families=(),
         rose=False, alerted=False, reduced_confidence=False, model_version="",
     )  # fmt: skip
-
-

@@ -27,7 +27,9 @@ def ngram_counts(text: str, buckets: int) -> npt.NDArray[np.float32]:
     for word in _WORDS.findall(clean(text)[:MAX_CHARS].lower()):
         padded = f" {word} "
         for size in range(1, MAX_NGRAM + 1):
-            hashes += [zlib.crc32(padded[i : i + size].encode()) % buckets for i in range(len(padded) - size + 1)]
+            hashes += [
+                zlib.crc32(padded[i : i + size].encode()) % buckets for i in range(len(padded) - size + 1)
+            ]
     return np.bincount(np.asarray(hashes, np.int64), minlength=buckets).astype(np.float32)
 
 
@@ -48,7 +50,10 @@ class LanguageIdentifier:
         found = np.flatnonzero(counts)
         scores: npt.NDArray[np.float32] = counts[found] @ self.weights[found].astype(np.float32)
         # A long text is many dependent observations: its weight grows with the root of its length.
-        return (scores * self.scale / np.sqrt(max(counts.sum() / 40.0, 1.0))).astype(np.float32)
+        weighted: npt.NDArray[np.float32] = scores * np.float32(
+            self.scale / np.sqrt(max(float(counts.sum()) / 40.0, 1.0))
+        )
+        return weighted
 
     def to_bytes(self) -> bytes:
         """Header, labels as one NUL-joined string with its length, weights row by row."""

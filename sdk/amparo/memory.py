@@ -90,7 +90,9 @@ class MemoryLedger:
         """Drop a delivered envelope."""
         if self._envelopes.pop(envelope_id, None) is not None:
             sent = self._alerts[envelope_id]
-            self._alerts[envelope_id] = SentAlert(sent.id, sent.sent_s, sent.tier, sent.families, acknowledged=True)
+            self._alerts[envelope_id] = SentAlert(
+                sent.id, sent.sent_s, sent.tier, sent.families, acknowledged=True
+            )
 
     def alerts(self) -> list[SentAlert]:
         """Every alert of this process, oldest first."""

@@ -43,7 +43,9 @@ class Policy:
         if age >= ADULT:
             return cls(active=False, profile=2, age_band="older_teen", language=language)
         profile = 0 if age <= 10 else 1 if age <= 13 else 2
-        return cls(profile=profile, age_band=("child", "younger_teen", "older_teen")[profile], language=language)
+        return cls(
+            profile=profile, age_band=("child", "younger_teen", "older_teen")[profile], language=language
+        )
 
 
 def action_for(tier: Tier, *, from_child: bool, message_has_sign: bool) -> Action:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +116,7 @@ class Tokenizer:
     def __init__(self, table: TokenizerTable) -> None:
         self.table = table
         lowest = np.float32(0)
-        self._trie: dict = {}  # type: ignore[type-arg]  # a recursive dict has no finite type
+        self._trie: dict[str, Any] = {}
         for index, (piece, score) in enumerate(zip(table.pieces, table.scores, strict=True)):
             if index in table.control or index == table.unk:
                 continue
@@ -155,8 +156,9 @@ class Tokenizer:
         best: list[np.float32] = [np.float32(0)] * (size + 1)
         back: list[tuple[int, int] | None] = [None] * (size + 1)
         for start in range(size):
-            here, node, end, single = best[start], trie, start, False
-            while end < size and (node := node.get(chars[end])) is not None:
+            here, end, single = best[start], start, False
+            node: dict[str, Any] | None = trie
+            while end < size and node is not None and (node := node.get(chars[end])) is not None:
                 end += 1
                 entry = node.get(_END)
                 if entry is not None:

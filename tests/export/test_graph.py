@@ -81,7 +81,11 @@ def test_the_graph_steps_as_training_rolled(exported, model, tiny_base) -> None:
 def test_the_recurrent_head_stays_float32(exported) -> None:
     graph = onnx.load(exported[2]).graph
     kinds = {i.name: i.data_type for i in graph.initializer}
-    head = [n for n, kind in kinds.items() if "head" in n and kind in (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)]
+    head = [
+        n
+        for n, kind in kinds.items()
+        if "head" in n and kind in (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
+    ]
     assert head == []
     weights = [n for n, kind in kinds.items() if n.endswith("weight_quantized")]
     assert weights and all(kinds[n] == onnx.TensorProto.UINT8 for n in weights)
@@ -108,7 +112,9 @@ def latch(graph: GuardGraph, risks, signs, language: int = 1, continues=None, pr
         for cue in signs.get(t, ()):
             seen[CUES.index(cue)] = 0.9
         again = torch.tensor(float(continues is not None and t in continues))
-        tier, prefix = graph._latch(torch.tensor(risk), seen, torch.tensor(language), torch.tensor(profile), again, state)
+        tier, prefix = graph._latch(
+            torch.tensor(risk), seen, torch.tensor(language), torch.tensor(profile), again, state
+        )
         state = torch.cat([prefix, torch.zeros(graph.hidden)])
         out.append(int(tier))
     return out
@@ -154,7 +160,12 @@ def test_reduced_confidence_gives_notices_only_and_lowers_nothing(model) -> None
 def test_the_tier_falls_only_after_a_long_calm(model) -> None:
     graph = GuardGraph(model, initial_thresholds())
     out = latch(graph, [0.9] * 3 + [0.05] * (c.CALM_RUN * 2 + 1), TWO)
-    assert out[2] == 2 and out[2 + c.CALM_RUN - 1] == 2 and out[2 + c.CALM_RUN] == 1 and out[2 + 2 * c.CALM_RUN] == 0
+    assert (
+        out[2] == 2
+        and out[2 + c.CALM_RUN - 1] == 2
+        and out[2 + c.CALM_RUN] == 1
+        and out[2 + 2 * c.CALM_RUN] == 0
+    )
 
 
 def test_the_replay_for_calibration_is_the_graphs_latch(model) -> None:
@@ -169,7 +180,9 @@ def test_the_replay_for_calibration_is_the_graphs_latch(model) -> None:
             seen[t] = seen[max(t - 1, 0)]
             for cue in signs.get(t, ()):
                 seen[t, CUES.index(cue)] = 0.9
-        recording = Recording(lang="en", grooming=True, hard=True, logits=np.log(risks / (1 - risks)), seen=seen)
+        recording = Recording(
+            lang="en", grooming=True, hard=True, logits=np.log(risks / (1 - risks)), seen=seen
+        )
         assert list(tiers(recording, thresholds)) == latch(graph, [float(r) for r in risks], signs)
 
 

@@ -75,8 +75,14 @@ FLAWS: dict[str, tuple[Callable[[Path], object], type[BundleError]]] = {
     "a later SDK": (lambda f: change_manifest(f, minimum_sdk="99.0.0"), BundleVersionError),
     "other signs": (lambda f: change_manifest(f, cues=["a"]), BundleFormatError),
     "a field missing": (lambda f: change_manifest(f, expires=None), BundleFormatError),
-    "a signed graph that is none": (lambda f: change_file(f, "guard.onnx", b"not a graph"), BundleFormatError),
-    "a signed table that is none": (lambda f: change_file(f, "tokenizer.amtk", b"not a table"), BundleFormatError),
+    "a signed graph that is none": (
+        lambda f: change_file(f, "guard.onnx", b"not a graph"),
+        BundleFormatError,
+    ),
+    "a signed table that is none": (
+        lambda f: change_file(f, "tokenizer.amtk", b"not a table"),
+        BundleFormatError,
+    ),
     "no canaries": (lambda f: change_file(f, "canaries.json", b'{"canaries": []}'), BundleFormatError),
     "a canary that answers otherwise": (swap_canary, BundleCanaryError),
 }

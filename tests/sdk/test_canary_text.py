@@ -18,7 +18,9 @@ from .simulator import GUARDIAN, RISING, Clock, scripted_guard
 
 CANARY = "quartz-heron-1187"
 NAME = "Zebulon Quartermain"
-FORMS = [form for text in (CANARY, NAME) for form in (text.encode(), text.encode("utf-16-le"), text[::-1].encode())]
+FORMS = [
+    form for text in (CANARY, NAME) for form in (text.encode(), text.encode("utf-16-le"), text[::-1].encode())
+]
 
 
 def assert_clean(blob: bytes, where: str) -> None:
@@ -34,7 +36,9 @@ def open_vault(folder: Path, clock: Clock) -> Vault:
     )  # fmt: skip
 
 
-def test_nothing_the_guard_writes_or_shows_holds_text(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_the_guard_writes_or_shows_holds_text(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
     clock = Clock()
     guard = scripted_guard(RISING, ledger=open_vault(tmp_path, clock), clock=clock)
@@ -86,7 +90,9 @@ def test_errors_hold_no_text(tmp_path: Path) -> None:
         guard.conversation(NAME).assess(Message(NAME, CANARY))
     said = "".join(traceback.format_exception(caught.value))
     # Source lines are in a traceback, values are not.
-    assert_clean(repr(caught.value).encode() + str(caught.value).encode() + caught.value.advice.encode(), "error")
+    assert_clean(
+        repr(caught.value).encode() + str(caught.value).encode() + caught.value.advice.encode(), "error"
+    )
     assert CANARY not in said and NAME not in said
 
 
@@ -98,7 +104,9 @@ def test_errors_hold_no_text(tmp_path: Path) -> None:
         '{"id": 1, "messages": [{"from": 4, "text": "%s"}]}', '\ufffe%s',
     ],
 )  # fmt: skip
-def test_bad_lines_are_reported_without_their_text(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_lines_are_reported_without_their_text(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import sys
 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((line % CANARY).encode())))
@@ -117,8 +125,13 @@ def test_scan_prints_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert CANARY not in captured.out + captured.err
 
 
-def test_broken_exports_are_refused_without_their_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, blob in {"a.json": f'{{"messages": [{{"text": "{CANARY}"'.encode(), "b.zip": b"PK\3\4" + CANARY.encode()}.items():
+def test_broken_exports_are_refused_without_their_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, blob in {
+        "a.json": f'{{"messages": [{{"text": "{CANARY}"'.encode(),
+        "b.zip": b"PK\3\4" + CANARY.encode(),
+    }.items():
         (tmp_path / name).write_bytes(blob)
         assert main(["scan", str(tmp_path / name)]) == 2
         captured = capsys.readouterr()

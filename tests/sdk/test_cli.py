@@ -14,9 +14,21 @@ from amparo.cli import main
 from amparo.message import CUES
 
 LINES = [
-    {"id": "a", "lang": "en", "messages": [{"from": "contact", "text": "hi"}, {"from": "child", "text": "hello"}, {"from": None, "text": "x", "sent_at": "nonsense"}]},
+    {
+        "id": "a",
+        "lang": "en",
+        "messages": [
+            {"from": "contact", "text": "hi"},
+            {"from": "child", "text": "hello"},
+            {"from": None, "text": "x", "sent_at": "nonsense"},
+        ],
+    },
     {"id": 7, "messages": []},
-    {"id": "group", "lang": "ja", "messages": [{"from": "Ana", "text": "hi"}, {"from": "Bob", "text": "ho", "sent_at": 1700000000}]},
+    {
+        "id": "group",
+        "lang": "ja",
+        "messages": [{"from": "Ana", "text": "hi"}, {"from": "Bob", "text": "ho", "sent_at": 1700000000}],
+    },
 ]
 
 
@@ -45,7 +57,9 @@ def test_score_writes_one_line_for_each_in_order(batch: Path, capsys: pytest.Cap
     assert [row["confidence"] for row in rows] == ["full", "full", "reduced"]
 
 
-def test_score_takes_gzip_and_standard_input_alike(batch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_score_takes_gzip_and_standard_input_alike(
+    batch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, plain, _ = score(capsys, str(batch))
     packed = tmp_path / "in.bin"
     packed.write_bytes(gzip.compress(batch.read_bytes()))
@@ -55,9 +69,17 @@ def test_score_takes_gzip_and_standard_input_alike(batch: Path, tmp_path: Path, 
     assert plain == zipped == piped
 
 
-def test_score_skips_bad_lines_names_them_and_fails_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_score_skips_bad_lines_names_them_and_fails_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "in.jsonl"
-    path.write_bytes(b'{"id": 1\n' + json.dumps(LINES[0]).encode() + b"\n\xff\xfe\n" + json.dumps(LINES[1]).encode() + b"\n")
+    path.write_bytes(
+        b'{"id": 1\n'
+        + json.dumps(LINES[0]).encode()
+        + b"\n\xff\xfe\n"
+        + json.dumps(LINES[1]).encode()
+        + b"\n"
+    )
     status, rows, said = score(capsys, str(path))
     assert status == 1
     assert [row["id"] for row in rows] == ["a", 7]
@@ -76,7 +98,9 @@ def test_score_is_deterministic(batch: Path, capsys: pytest.CaptureFixture[str])
         (["score", "-", "--age", "-3"], "config"),
     ],
 )  # fmt: skip
-def test_errors_are_one_line_with_code_and_advice(arguments: list[str], code: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_one_line_with_code_and_advice(
+    arguments: list[str], code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert f"[{code}]" in said and "Traceback" not in said and len(said.splitlines()) == 2
@@ -97,7 +121,9 @@ EXPORT = """12/03/2024, 21:14 - Ana: hello there
 """
 
 
-def test_scan_reports_a_conversation_in_the_fixed_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scan_reports_a_conversation_in_the_fixed_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "chat.txt"
     path.write_text(EXPORT)
     assert main(["scan", str(path), "--child", "Leo", "--json"]) == 0

@@ -32,7 +32,9 @@ class RecordingLedger(MemoryLedger):
         return head
 
 
-def talk(guard, count: int, name: str = "c1", senders: Sequence[str | None] = ("contact", "child"), **options):
+def talk(
+    guard, count: int, name: str = "c1", senders: Sequence[str | None] = ("contact", "child"), **options
+):
     conversation = guard.conversation(name, **options)
     return [conversation.assess(Message(senders[i % len(senders)], f"line {i}")) for i in range(count)]
 

@@ -23,7 +23,9 @@ sys.addaudithook(hook)
 from amparo.cli import main
 sys.exit(main(["score", "-"]))
 """
-LINE = json.dumps({"id": 1, "messages": [{"from": "contact", "text": "hello there"}, {"from": "child", "text": "hi"}]})
+LINE = json.dumps(
+    {"id": 1, "messages": [{"from": "contact", "text": "hello there"}, {"from": "child", "text": "hi"}]}
+)
 
 
 def environment() -> dict[str, str]:
@@ -33,7 +35,12 @@ def environment() -> dict[str, str]:
 
 def test_scoring_raises_no_network_or_process_event() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", GUARDED], input=LINE, capture_output=True, text=True, env=environment(), check=False
+        [sys.executable, "-c", GUARDED],
+        input=LINE,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["risk"]) == 2
@@ -41,7 +48,10 @@ def test_scoring_raises_no_network_or_process_event() -> None:
 
 def test_scoring_works_in_an_empty_network_namespace() -> None:
     unshare = shutil.which("unshare")
-    if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True, check=False).returncode:
+    if (
+        unshare is None
+        or subprocess.run([unshare, "-rn", "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("this machine allows no network namespace; the symbol check below stands in")
     command = [unshare, "-rn", sys.executable, "-m", "amparo.cli", "score", "-"]
     done = subprocess.run(command, input=LINE, capture_output=True, text=True, env=environment(), check=False)
@@ -53,7 +63,19 @@ def test_no_system_call_for_a_socket_is_made(tmp_path: Path) -> None:
     if strace is None:
         pytest.skip("strace is not installed; the audit hook above and the symbols below stand in")
     log = tmp_path / "calls"
-    command = [strace, "-f", "-e", "trace=socket,connect,sendto", "-o", str(log), sys.executable, "-m", "amparo.cli", "score", "-"]
+    command = [
+        strace,
+        "-f",
+        "-e",
+        "trace=socket,connect,sendto",
+        "-o",
+        str(log),
+        sys.executable,
+        "-m",
+        "amparo.cli",
+        "score",
+        "-",
+    ]
     done = subprocess.run(command, input=LINE, capture_output=True, text=True, env=environment(), check=False)
     assert done.returncode == 0, done.stderr
     assert "socket(" not in log.read_text()
@@ -69,5 +91,11 @@ def test_the_runtime_imports_no_network_symbol_and_no_collector() -> None:
     for library in libraries:
         blob = library.read_bytes()
         assert b"OneCollector" not in blob and b"1dsclient" not in blob
-        for symbol in (b"\0getaddrinfo\0", b"\0connect\0", b"\0socket\0", b"\0gethostbyname\0", b"\0sendto\0"):
+        for symbol in (
+            b"\0getaddrinfo\0",
+            b"\0connect\0",
+            b"\0socket\0",
+            b"\0gethostbyname\0",
+            b"\0sendto\0",
+        ):
             assert symbol not in blob, (library.name, symbol)

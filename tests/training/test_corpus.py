@@ -92,7 +92,9 @@ def test_flaws_are_found(tmp_path: Path, change: tuple[str, str], finding: str) 
     assert any(finding in f for f in check(write(tmp_path, text))[1])
 
 
-@pytest.mark.parametrize("line", ["contact hello", "== en-tr-1 | grooming", "warn: soon", "contact: a {Bad}", "~ 2 weeks"])
+@pytest.mark.parametrize(
+    "line", ["contact hello", "== en-tr-1 | grooming", "warn: soon", "contact: a {Bad}", "~ 2 weeks"]
+)
 def test_a_line_that_fits_nothing_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(CorpusError, match=r"en.txt:2"):
         list(parse(write(tmp_path, HEADER.format("grooming") + line + "\n")))

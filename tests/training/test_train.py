@@ -46,7 +46,12 @@ def config(tmp_path: Path) -> TrainingConfig:
     path = tmp_path / "c.toml"
     path.write_text(CONFIG)
     rows = [
-        {"id": i, "lang": "en", "label": 0, "messages": [{"from": "contact", "text": f"the {i}"}, {"from": "child", "text": "ok"}]}
+        {
+            "id": i,
+            "lang": "en",
+            "label": 0,
+            "messages": [{"from": "contact", "text": f"the {i}"}, {"from": "child", "text": "ok"}],
+        }
         for i in range(12)
     ]
     (tmp_path / "logs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
@@ -63,7 +68,9 @@ def fresh(tiny_base):
     return copy.deepcopy(tiny_base)
 
 
-def test_an_interrupted_run_resumes_to_the_same_result(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_to_the_same_result(
+    tiny_base, config: TrainingConfig, tmp_path: Path
+) -> None:
     whole = training.train(fresh(tiny_base), config, tmp_path, tmp_path / "whole")
     halved = dataclasses.replace(config, optim=dataclasses.replace(config.optim, checkpoint_every=3))
 
@@ -86,7 +93,9 @@ def test_an_interrupted_run_resumes_to_the_same_result(tiny_base, config: Traini
 
 
 def test_training_lowers_the_loss(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
-    longer = dataclasses.replace(config, optim=dataclasses.replace(config.optim, steps=60, batch_conversations=8))
+    longer = dataclasses.replace(
+        config, optim=dataclasses.replace(config.optim, steps=60, batch_conversations=8)
+    )
     training.train(fresh(tiny_base), longer, tmp_path, tmp_path / "out")
     losses = [json.loads(line)["loss"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
@@ -116,7 +125,11 @@ def test_held_out_groups_are_never_trained_on(config: TrainingConfig, tmp_path: 
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [(("steps = 6", "step = 6"), "optim.step"), (("[model]", "[modell]"), "modell"), (("share = 0.3", ""), "data.sources")],
+    [
+        (("steps = 6", "step = 6"), "optim.step"),
+        (("[model]", "[modell]"), "modell"),
+        (("share = 0.3", ""), "data.sources"),
+    ],
 )
 def test_a_wrong_config_is_refused_by_name(tmp_path: Path, change: tuple[str, str], said: str) -> None:
     path = tmp_path / "c.toml"

@@ -74,4 +74,17 @@ def _invisible(text: str, rng: random.Random) -> str:
     return "".join(c + rng.choice(_INVISIBLE) if rng.random() < 0.15 else c for c in text)
 
 
-_WAYS = (_lower, _lower, _plain, _plain, _typos, _typos, _upper, _stretched, _spaced, _leet, _twins, _invisible)
+_WAYS = (
+    _lower,
+    _lower,
+    _plain,
+    _plain,
+    _typos,
+    _typos,
+    _upper,
+    _stretched,
+    _spaced,
+    _leet,
+    _twins,
+    _invisible,
+)

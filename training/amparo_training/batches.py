@@ -49,7 +49,9 @@ class Batch:
 class Sampler:
     """Draws conversations by the configured shares, seeded; same seed, same batches."""
 
-    def __init__(self, pools: Sequence[tuple[float, Sequence[Example]]], config: TrainingConfig, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, pools: Sequence[tuple[float, Sequence[Example]]], config: TrainingConfig, tokenizer: Tokenizer
+    ) -> None:
         self.pools = [(share, list(pool)) for share, pool in pools if pool]
         self.config, self.tokenizer = config, tokenizer
         self._cache: dict[str, list[int]] = {}
@@ -58,9 +60,7 @@ class Sampler:
         """Return the batch of ``step``: a function of seed and step alone, so a resumed run agrees."""
         rng = random.Random(self.config.optim.seed * 1_000_003 + step)
         chosen = [self._one(rng) for _ in range(self.config.optim.batch_conversations)]
-        return collate(
-            [window(e, self.config.data, rng) for e in chosen], self.encode, self.config, rng
-        )
+        return collate([window(e, self.config.data, rng) for e in chosen], self.encode, self.config, rng)
 
     def _one(self, rng: random.Random) -> Example:
         weights = [share for share, _ in self.pools]
@@ -185,5 +185,3 @@ def _authored_risk(example: Example, message: int) -> tuple[float, float]:
     if message >= example.warn_at:
         return 1.0, 1.0 + (message == len(example.texts) - 1)
     return message / max(example.warn_at, 1) * 0.8, 0.3
-
-

@@ -40,7 +40,9 @@ def load_pruned(folder: Path) -> BaseModel:
         table = TokenizerTable.from_bytes((folder / TABLE).read_bytes())
         facts = json.loads((folder / "base.json").read_text())
     except (OSError, ValueError) as error:
-        raise BaseModelError(f"{folder.name} is not a base checkpoint; make one with `amparo-train base`") from error
+        raise BaseModelError(
+            f"{folder.name} is not a base checkpoint; make one with `amparo-train base`"
+        ) from error
     return BaseModel(encoder.eval(), table, facts["source"])
 
 

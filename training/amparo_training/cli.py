@@ -39,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate = commands.add_parser("evaluate", help="measure a bundle on authored and held-out conversations")
     evaluate.add_argument("--bundle", type=Path, required=True)
     evaluate.add_argument("--part", choices=("test", "train"), default="test", help="of the authored corpus")
-    evaluate.add_argument("--config", type=Path, help="with --data: also the held-out part of the research sets")
+    evaluate.add_argument(
+        "--config", type=Path, help="with --data: also the held-out part of the research sets"
+    )
     evaluate.add_argument("--data", type=Path)
     evaluate.add_argument("--out", type=Path, help="write all figures as JSON")
     evaluate.set_defaults(func=_evaluate)
@@ -84,7 +86,7 @@ def _lines(path: Path, limit: int = 6000) -> Iterator[str]:
     """Message texts of a JSON Lines file, or lines of a text file; at most ``limit``, spread evenly."""
     opened = gzip.open if path.suffix == ".gz" else open
     found: list[str] = []
-    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:  # type: ignore[operator]
+    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if not line.startswith("{"):
                 found.append(line.partition(": ")[2] or line)

@@ -69,7 +69,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):  # noqa: B007  # the handler below names the line
+            for number, line in enumerate(lines, 1):  # the handler below names the line
                 if line.strip():
                     yield number, _object(line, f"{path.name}:{number}")
     except (OSError, EOFError, zlib.error) as error:

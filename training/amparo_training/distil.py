@@ -54,7 +54,9 @@ def distil(
         with torch.no_grad():
             target = pooled(old, tokenizers[0], chosen)
         got = pooled(new, tokenizers[1], chosen)
-        loss = torch.mean((got - target) ** 2) + torch.mean(((got - got.mean(0)) - (target - target.mean(0))) ** 2)
+        loss = torch.mean((got - target) ** 2) + torch.mean(
+            ((got - got.mean(0)) - (target - target.mean(0))) ** 2
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -62,4 +64,6 @@ def distil(
         step += 1
         if step % 20 == 0:
             print(f"step {step} loss {loss.item():.4f} {done:.0%}", file=sys.stderr)
-    return BaseModel(new.encoder.eval(), student.table, f"{student.source}, distilled {step} steps of {batch}")
+    return BaseModel(
+        new.encoder.eval(), student.table, f"{student.source}, distilled {step} steps of {batch}"
+    )

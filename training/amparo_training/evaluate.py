@@ -58,9 +58,11 @@ def run(model: Model, examples: Iterable[Example], profile: int = 1, language: b
         ]
         outcomes.append(
             Outcome(
-                example=example, risk=tuple(r.risk for r in readings), tier=tuple(int(r.tier) for r in readings),
+                example=example,
+                risk=tuple(r.risk for r in readings),
+                tier=tuple(int(r.tier) for r in readings),
                 cues=tuple(tuple(float(c) for c in r.cues) for r in readings),
-            )  # fmt: skip
+            )
         )
         print(f"\r{len(outcomes)} conversations", end="", file=sys.stderr)
     print(file=sys.stderr)
@@ -143,7 +145,9 @@ def f_latency(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def evaluate(model: Model, part: str, data: DataConfig | None = None, folder: Path | None = None) -> dict[str, Any]:
+def evaluate(
+    model: Model, part: str, data: DataConfig | None = None, folder: Path | None = None
+) -> dict[str, Any]:
     """Authored conversations of ``part`` by language and script; with ``data``, held-out research sets."""
     authored = [(c, from_authored(c)) for c in load_corpus(part)]
     if part == "train":
@@ -197,13 +201,19 @@ def _first(example: Example, messages: int = 300) -> Example:
     import dataclasses
 
     return dataclasses.replace(
-        example, texts=example.texts[:messages], senders=example.senders[:messages], gaps_s=example.gaps_s[:messages]
+        example,
+        texts=example.texts[:messages],
+        senders=example.senders[:messages],
+        gaps_s=example.gaps_s[:messages],
     )
 
 
 def table(result: dict[str, Any]) -> str:
     """The authored part for a person."""
-    lines = ["| language | grooming | harmless | alert recall (95 %) | false alerts (95 %) | notice recall | AUC |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| language | grooming | harmless | alert recall (95 %) | false alerts (95 %) | notice recall | AUC |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, f in result["authored"].items():
         low, high = f["alert_recall_95"]
         under, over = f["false_alerts_95"]

@@ -101,7 +101,9 @@ def train_identifier(seed: int = 7, epochs: int = 12) -> LanguageIdentifier:
             chosen = order[start : start + 512]
             index = torch.cat([features[i][0] for i in chosen])
             values = torch.cat([features[i][1] for i in chosen])
-            rows = torch.repeat_interleave(torch.arange(len(chosen)), torch.tensor([len(features[i][0]) for i in chosen]))
+            rows = torch.repeat_interleave(
+                torch.arange(len(chosen)), torch.tensor([len(features[i][0]) for i in chosen])
+            )
             logits = torch.zeros(len(chosen), len(labels)).index_add(0, rows, weight[index] * values[:, None])
             loss = torch.nn.functional.cross_entropy(logits, torch.tensor([targets[i] for i in chosen]))
             loss = loss + 1e-5 * weight.pow(2).sum()
@@ -118,7 +120,7 @@ def _sparse(text: str) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(found), torch.from_numpy(values.astype(np.float32))
 
 
-def _quantised(weight: np.ndarray, labels: Sequence[str]) -> LanguageIdentifier:  # type: ignore[type-arg]
+def _quantised(weight: np.ndarray, labels: Sequence[str]) -> LanguageIdentifier:
     scale = float(np.abs(weight).max() / 127)
     return LanguageIdentifier(
         labels=tuple(labels), weights=np.round(weight / scale).astype(np.int8), scale=scale

@@ -34,6 +34,8 @@ class Head(nn.Module):
     Input of the recurrent cell: projected embedding, cue scores, signs seen so far, sender, gap.
     """
 
+    side: Tensor
+
     def __init__(self, width: int, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -42,9 +44,7 @@ class Head(nn.Module):
         size = config.projection + 2 * CUE_COUNT + SENDERS + 2
         self.cell = nn.GRUCell(size, config.hidden)
         self.decay = nn.Parameter(torch.full((config.hidden,), -4.0))
-        self.risk = nn.Sequential(
-            nn.Linear(config.hidden + 2 * CUE_COUNT, 32), nn.Tanh(), nn.Linear(32, 1)
-        )
+        self.risk = nn.Sequential(nn.Linear(config.hidden + 2 * CUE_COUNT, 32), nn.Tanh(), nn.Linear(32, 1))
         self.register_buffer("side", _side_mask())
 
     def cues(self, pooled: Tensor, sender: Tensor) -> Tensor:

@@ -43,12 +43,14 @@ def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Exam
     return pools
 
 
-def held_out(data: DataConfig, folder: Path | None, everyday: int = 300) -> tuple[list[Example], list[Example]]:
+def held_out(
+    data: DataConfig, folder: Path | None, everyday: int = 300
+) -> tuple[list[Example], list[Example]]:
     """What training leaves aside: authored conversations, and up to ``everyday`` harmless real ones."""
     authored = [from_authored(c) for c in load_corpus("train", data.languages)]
     harmless: list[Example] = []
-    for source in data.sources if folder is not None else ():
-        if source.role == "benign":
+    for source in data.sources:
+        if folder is not None and source.role == "benign":
             rows = split(read_source(folder / source.path, source.role), data.held_out_percent)[1]
             harmless += [_shortened(e) for e in rows if not e.grooming]
     return split(authored, data.authored_dev_percent)[1], harmless[:: max(1, len(harmless) // everyday)]
@@ -56,7 +58,10 @@ def held_out(data: DataConfig, folder: Path | None, everyday: int = 300) -> tupl
 
 def _shortened(example: Example, messages: int = 100) -> Example:
     return dataclasses.replace(
-        example, texts=example.texts[:messages], senders=example.senders[:messages], gaps_s=example.gaps_s[:messages]
+        example,
+        texts=example.texts[:messages],
+        senders=example.senders[:messages],
+        gaps_s=example.gaps_s[:messages],
     )
 
 
@@ -73,7 +78,9 @@ def rate_factor(step: int, optim: OptimConfig) -> float:
     return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def forward(model: GroomingModel, ids: list[list[int]], place: torch.Tensor, sender: torch.Tensor, gap_s: torch.Tensor) -> Roll:
+def forward(
+    model: GroomingModel, ids: list[list[int]], place: torch.Tensor, sender: torch.Tensor, gap_s: torch.Tensor
+) -> Roll:
     """Encode every message, lay them out by conversation, roll the head."""
     pooled = model.pool_all(ids)
     laid = pooled.new_zeros(*sender.shape[:2], pooled.shape[1])
@@ -86,7 +93,10 @@ def optimizer_of(model: GroomingModel, optim: OptimConfig) -> torch.optim.AdamW:
     if optim.freeze_embeddings:
         model.encoder.embeddings.requires_grad_(False)
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
-    groups = [{"params": encoder, "lr": optim.encoder_rate}, {"params": model.head.parameters(), "lr": optim.head_rate}]
+    groups = [
+        {"params": encoder, "lr": optim.encoder_rate},
+        {"params": model.head.parameters(), "lr": optim.head_rate},
+    ]
     return torch.optim.AdamW(groups, weight_decay=optim.weight_decay)
 
 
@@ -138,4 +148,7 @@ def _show(step: int, start: int, steps: int, began: float, facts: dict[str, floa
         return
     each = (time.monotonic() - began) / (step - start)
     shown = " ".join(f"{k} {v:.3f}" for k, v in facts.items() if k != "step")
-    print(f"\r{step}/{steps} {shown} {each:.1f} s/step, {each * (steps - step) / 60:.0f} min left", file=sys.stderr)
+    print(
+        f"\r{step}/{steps} {shown} {each:.1f} s/step, {each * (steps - step) / 60:.0f} min left",
+        file=sys.stderr,
+    )

@@ -16,7 +16,9 @@ from .terminal import table, use_colour, write
 
 def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]  # argparse's own type
     """Add the command group."""
-    group = commands.add_parser("bundle", help="look at a bundle").add_subparsers(required=True, metavar="COMMAND")
+    group = commands.add_parser("bundle", help="look at a bundle").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
     inspect = group.add_parser("inspect", help="verify a bundle, run its canaries, show its manifest")
     inspect.add_argument("folder", nargs="?", type=Path, default=shipped_bundle())
     inspect.add_argument("--key", action="append", metavar="HEX", help="trusted signing key")
@@ -35,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(facts, ensure_ascii=False, indent=1))
         return 0
     shown = [
-        (name, facts[name]) for name in ("version", "model_id", "signer", "minimum_sdk", "state_size", "canaries")
+        (name, facts[name])
+        for name in ("version", "model_id", "signer", "minimum_sdk", "state_size", "canaries")
     ]
     shown += [(name, time.strftime("%Y-%m-%d", time.gmtime(facts[name]))) for name in ("created", "expires")]
     shown += [("languages", ", ".join(f"{code} {how}" for code, how in facts["languages"].items()))]

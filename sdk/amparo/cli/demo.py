@@ -66,13 +66,20 @@ def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 def run(options: argparse.Namespace) -> int:
     """Replay, show, seal, verify, tamper."""
     show = _Show(use_colour(sys.stdout))
-    roles = ("child", "guardian", "trustee", "agency", "directory")
-    family = _Family(*(PartyKey.generate(role) for role in roles), generate(SealSuite.S1_X25519))
+    family = _Family(
+        child=PartyKey.generate("child"),
+        guardian=PartyKey.generate("guardian"),
+        trustee=PartyKey.generate("trustee"),
+        agency=PartyKey.generate("agency"),
+        directory=PartyKey.generate("directory"),
+        alerts=generate(SealSuite.S1_X25519),
+    )
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="amparo-demo-") as folder:
         keys = FileKeyStorage(Path(folder) / "device.key", "demo", create=True)
         vault = Vault.create(
-            Path(folder) / "vault.db", parties=[family.child.party, family.guardian.party, family.trustee.party],
+            Path(folder) / "vault.db",
+            parties=[family.child.party, family.guardian.party, family.trustee.party],
             directory_key=family.directory.party, key_storage=keys, clock=clock, sdk_version=__version__,
         )  # fmt: skip
         heads: list[bytes] = []
@@ -157,7 +164,9 @@ def _deliver(guard: Guard, family: _Family, language: str, show: _Show) -> list[
         lines += [*([words.when] if words.when else []), words.steps_heading + ":"]
         lines += [f"{number}. {step}" for number, step in enumerate(words.steps, 1)]
         show.box(f"the guardian sees · {words.title}", [*lines, words.privacy])
-        show.line(f"   sealed alert of {len(envelope.payload):,} bytes, opened with the guardian's key alone", "dim")
+        show.line(
+            f"   sealed alert of {len(envelope.payload):,} bytes, opened with the guardian's key alone", "dim"
+        )
         heads.append(alert.chain_head)
         guard.acknowledge(envelope.id)
     return heads
@@ -165,11 +174,16 @@ def _deliver(guard: Guard, family: _Family, language: str, show: _Show) -> list[
 
 def _evidence(vault: Vault, family: _Family, clock: _Clock, heads: Sequence[bytes], show: _Show) -> None:
     show.heading("evidence")
+    if not heads:
+        show.line("   no conversation was flagged, so nothing was recorded")
+        return
     head = vault.head()
     show.line(f"   {head.tree_size} records, encrypted and chained; head {head.root.hex()[:16]}…")
     now = int(clock())
     agency = Agency("Example Police", family.agency.party)
-    directory = Directory.sign(family.directory, [agency], issued_s=now - 86_400, expires_s=now + 86_400 * 365)
+    directory = Directory.sign(
+        family.directory, [agency], issued_s=now - 86_400, expires_s=now + 86_400 * 365
+    )
     request = Request.sign(
         family.agency, case_ref="demo-1", legal_basis="demonstration", purpose="investigation",
         from_s=int(START_S) - 1, until_s=now + 1, valid_until_s=now + 86_400,
@@ -188,7 +202,9 @@ def _evidence(vault: Vault, family: _Family, clock: _Clock, heads: Sequence[byte
     _verdicts(report, show)
     damaged = bytearray(export)
     damaged[len(damaged) // 2] ^= 1
-    again, records = open_and_verify(bytes(damaged), key=family.agency.seal_key, log_id=vault.log_id, witness=heads)
+    again, records = open_and_verify(
+        bytes(damaged), key=family.agency.seal_key, log_id=vault.log_id, witness=heads
+    )
     show.line(f"   one bit flipped at byte {len(damaged) // 2:,}: {len(records)} messages open")
     _verdicts(again, show)
     show.line("   The log proves what this SDK recorded, not who wrote it.", "dim")

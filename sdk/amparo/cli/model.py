@@ -14,7 +14,9 @@ DEFAULT_AGE = 12
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add --bundle, --key and --age."""
-    parser.add_argument("--bundle", type=Path, default=shipped_bundle(), help="bundle folder (default: shipped)")
+    parser.add_argument(
+        "--bundle", type=Path, default=shipped_bundle(), help="bundle folder (default: shipped)"
+    )
     parser.add_argument(
         "--key", action="append", metavar="HEX", help="trusted signing key (default: the development key)"
     )

@@ -82,7 +82,8 @@ def _summary(conversation: ImportedConversation, result: dict[str, Any]) -> dict
 def _show(
     conversation: ImportedConversation, messages: list[Message], result: dict[str, Any], *, colour: bool
 ) -> None:
-    head = f"\n{conversation.title or 'chat'}: {len(conversation.messages)} messages, {len(conversation.senders)} senders"
+    counts = f"{len(conversation.messages)} messages, {len(conversation.senders)} senders"
+    head = f"\n{conversation.title or 'chat'}: {counts}"
     write(sys.stdout, f"{head}, confidence {result['confidence']}")
     points = [(tier, message.sender) for tier, message in zip(result["tier"], messages, strict=True)]
     write(sys.stdout, timeline(points, colour=colour))

@@ -21,7 +21,7 @@ def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
     """Add the command."""
     parser = commands.add_parser(
         "score", help="assess conversations from JSON Lines, write JSON Lines",
-        description='Reads {"id", "lang"?, "messages": [{"from", "text", "sent_at"?}]} a line; gzip is accepted.',
+        description='A line: {"id", "lang"?, "messages": [{"from", "text", "sent_at"?}]}. Takes gzip too.',
     )  # fmt: skip
     parser.add_argument("file", metavar="FILE", help="JSON Lines, or - for standard input")
     model_options.add_options(parser)

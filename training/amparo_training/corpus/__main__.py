@@ -62,5 +62,10 @@ def _report_shortcut(conversations: list[Conversation]) -> None:
     print(f"shortcut AUC (surface counts alone, want < .62): {shortcut_auc(conversations):.3f}")
 
 
+def run() -> int:
+    """The console script ``amparo-corpus``."""
+    return main(sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run())

@@ -41,6 +41,11 @@ def _conversation_findings(c: Conversation, path: Path) -> list[str]:
         found.append(f"{len(c.turns)} messages; 8 to 40 wanted")
     if not {"contact", "child"} <= {t.who for t in c.turns}:
         found.append("needs both contact and child")
+    return found + _turn_findings(c) + _label_findings(c)
+
+
+def _turn_findings(c: Conversation) -> list[str]:
+    found: list[str] = []
     for index, turn in enumerate(c.turns):
         allowed = CHILD_CUES if turn.who == "child" else CONTACT_CUES
         if wrong := set(turn.cues) - set(allowed):
@@ -51,6 +56,11 @@ def _conversation_findings(c: Conversation, path: Path) -> list[str]:
             found.append(f"message {index}: a word that the content rule forbids")
         if _CONTACTABLE.search(turn.text):
             found.append(f"message {index}: looks like a link, address or number of a person")
+    return found
+
+
+def _label_findings(c: Conversation) -> list[str]:
+    found: list[str] = []
     signs = {cue for t in c.turns if t.who != "child" for cue in t.cues}
     if c.grooming and (c.warn_at is None or not 3 <= c.warn_at < len(c.turns)):
         found.append("grooming needs warn: between message 4 and the last")
@@ -89,13 +99,13 @@ def summary(conversations: Sequence[Conversation]) -> str:
         if not part:
             continue
         turns = [t for c in part for t in c.turns]
-        contact = [t for t in turns if t.who != "child"]
+        contact, child = ([t for t in turns if (t.who == "child") is side] for side in (False, True))
         cues = Counter(q for t in turns for q in t.cues)
         rows.append(
             f"{'grooming' if label else 'harmless'}: {len(part)} conversations"
             f" ({sum(c.script == 'latin' for c in part)} latin), {len(turns) / len(part):.1f} messages,"
             f" contact {sum(len(t.text) for t in contact) / max(len(contact), 1):.0f} characters a message,"
-            f" child {sum(len(t.text) for t in turns if t.who == 'child') / max(len(turns) - len(contact), 1):.0f}\n"
+            f" child {sum(len(t.text) for t in child) / max(len(child), 1):.0f}\n"
             f"  signs: {', '.join(f'{k} {n}' for k, n in cues.most_common())}"
         )
     return "\n".join(rows)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import DataError
+
 CONTACT_CUES = (
     "age_probe", "personal_probe", "supervision_probe", "flattery", "isolation", "secrecy",
     "platform_move", "inducement", "recruitment", "image_request", "sexual_approach", "meeting",
@@ -26,8 +28,11 @@ _TURN = re.compile(r"(?P<who>[^\s:{}][^:{}]{0,30}): (?P<text>[^{}]*[^{}\s])(?:\s
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class CorpusError(ValueError):
+class CorpusError(DataError):
     """A corpus file breaks the format or the content rule; the message names file and line."""
+
+    code = "corpus"
+    advice = "See docs/annotation-guide.md, and run amparo-corpus check on the file."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,58 +61,66 @@ class Conversation:
     line: int = 0
 
 
+class _Draft:
+    """A conversation while its lines come in."""
+
+    def __init__(self, header: dict[str, str], line: int) -> None:
+        self.header, self.line = header, line
+        self.turns: list[Turn] = []
+        self.warn: int | None = None
+        self.gap: int | None = None
+
+    def add(self, line: str, where: str) -> None:
+        if line.startswith("warn:"):
+            if not line[5:].strip().isdigit():
+                raise CorpusError(f"{where}: warn needs a message index")
+            self.warn = int(line[5:])
+        elif match := _GAP.match(line):
+            self.gap = int(match[1]) * _SECONDS[match[2]]
+        elif match := _TURN.match(line):
+            cues = tuple(c.strip() for c in (match["cues"] or "").split(",") if c.strip())
+            self.turns.append(Turn(who=match["who"], text=match["text"].strip(), cues=cues, gap_s=self.gap))
+            self.gap = None
+        else:
+            raise CorpusError(f"{where}: neither header, warn, gap nor message")
+
+    def build(self) -> Conversation:
+        header = self.header
+        return Conversation(
+            id=header["id"], lang=header["id"][:2], grooming=header["label"] == "grooming",
+            region=header["region"], script=header["script"], approach=header["approach"],
+            scenario=header["scenario"].strip(), warn_at=self.warn, turns=tuple(self.turns), line=self.line,
+        )  # fmt: skip
+
+
 def parse(path: Path) -> Iterator[Conversation]:
     """Yield the conversations of one file.
 
     Raises:
         CorpusError: a line does not fit the format.
     """
-    header: dict[str, str] | None = None
-    turns: list[Turn] = []
-    warn: int | None = None
-    gap: int | None = None
-    start = 0
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path.name}: not UTF-8 near byte {error.start}") from None
-
-    def build() -> Conversation:
-        assert header is not None
-        return Conversation(
-            id=header["id"], lang=header["id"][:2], grooming=header["label"] == "grooming",
-            region=header["region"], script=header["script"], approach=header["approach"],
-            scenario=header["scenario"].strip(), warn_at=warn, turns=tuple(turns), line=start,
-        )  # fmt: skip
-
+    draft: _Draft | None = None
     for number, raw in enumerate(lines, 1):
-        line = raw.rstrip()
-        where = f"{path.name}:{number}"
+        line, where = raw.rstrip(), f"{path.name}:{number}"
         if not line or line.startswith("# "):
             continue
         if line.startswith("=="):
-            if header is not None:
-                yield build()
+            if draft is not None:
+                yield draft.build()
             match = _HEADER.match(line)
             if match is None:
                 raise CorpusError(f"{where}: header does not fit the format")
-            header, turns, warn, gap, start = match.groupdict(), [], None, None, number
-        elif header is None:
+            draft = _Draft(match.groupdict(), number)
+        elif draft is None:
             raise CorpusError(f"{where}: text before the first header")
-        elif line.startswith("warn:"):
-            if not line[5:].strip().isdigit():
-                raise CorpusError(f"{where}: warn needs a message index")
-            warn = int(line[5:])
-        elif match := _GAP.match(line):
-            gap = int(match[1]) * _SECONDS[match[2]]
-        elif match := _TURN.match(line):
-            cues = tuple(c.strip() for c in (match["cues"] or "").split(",") if c.strip())
-            turns.append(Turn(who=match["who"], text=match["text"].strip(), cues=cues, gap_s=gap))
-            gap = None
         else:
-            raise CorpusError(f"{where}: neither header, warn, gap nor message")
-    if header is not None:
-        yield build()
+            draft.add(line, where)
+    if draft is not None:
+        yield draft.build()
 
 
 def load(part: str, languages: tuple[str, ...] = LANGUAGES) -> list[Conversation]:
