@@ -19,6 +19,11 @@ from amparo.message import CUES, FAMILIES
 from .graph import PROFILES, SEVERE, Thresholds
 
 Floats = npt.NDArray[np.float64]
+PRIOR_CONVERSATIONS = 20.0
+FALSE_ALERT_COST = (2.0, 3.0, 5.0)
+"""By profile: a false alert on a hard harmless conversation weighs as many missed ones."""
+EVERYDAY_COST = 10.0
+"""The same for an everyday conversation, of which life holds far more."""
 _FAMILY = np.array([[float(cue in cues) for cues in FAMILIES.values()] for cue in CUES])
 _SEVERE = np.array([float(name in SEVERE) for name in FAMILIES])
 
@@ -66,37 +71,48 @@ def _sigmoid(x: Floats) -> Floats:
 
 
 def fit_scale(recordings: Sequence[Recording]) -> tuple[float, float]:
-    """Platt scaling of the final logit at equal classes: minimise log loss over slope and bias."""
+    """Platt scaling of the final logit at equal classes, drawn towards leaving it as it is.
+
+    Minimises log loss over slope and bias with a prior around (1, 0) that weighs as much as
+    ``PRIOR_CONVERSATIONS``; without it, a few well separated conversations would make the slope endless.
+    """
     x = np.array([r.logits[-1] for r in recordings])
     y = np.array([float(r.grooming) for r in recordings])
-    weight = np.where(y > 0, 0.5 / max(y.sum(), 1), 0.5 / max((1 - y).sum(), 1))
-    target = np.where(y > 0, 1 - 1 / (y.sum() + 2), 1 / ((1 - y).sum() + 2))  # Platt's smoothing
-    parameters = np.array([1.0, 0.0])
-    for _ in range(200):  # Newton; two parameters, convex
+    count = len(x)
+    weight = np.where(y > 0, 0.5 * count / max(y.sum(), 1), 0.5 * count / max((1 - y).sum(), 1))
+    prior, start = np.array([PRIOR_CONVERSATIONS, PRIOR_CONVERSATIONS / 10]), np.array([1.0, 0.0])
+
+    def objective(parameters: Floats) -> float:
+        z = parameters[0] * x + parameters[1]
+        loss = float(np.sum(weight * (np.logaddexp(0, z) - y * z)))
+        return loss + float(np.sum(prior * (parameters - start) ** 2)) / 2
+
+    parameters = start
+    for _ in range(50):  # Newton with step halving; two parameters, convex
         p = _sigmoid(parameters[0] * x + parameters[1])
-        gradient = np.array([np.sum(weight * (p - target) * x), np.sum(weight * (p - target))])
-        curve = weight * p * (1 - p)
-        hessian = np.array([[np.sum(curve * x * x), np.sum(curve * x)], [np.sum(curve * x), np.sum(curve)]])
-        parameters = parameters - np.linalg.solve(hessian + 1e-4 * np.eye(2), gradient)
+        error, curve = weight * (p - y), weight * p * (1 - p)
+        gradient = np.array([np.sum(error * x), np.sum(error)]) + prior * (parameters - start)
+        cross = np.sum(curve * x)
+        hessian = np.array([[np.sum(curve * x * x), cross], [cross, np.sum(curve)]]) + np.diag(prior)
+        step = np.linalg.solve(hessian, gradient)
+        while objective(parameters - step) > objective(parameters) and np.abs(step).max() > 1e-9:
+            step = step / 2
+        parameters = parameters - step
     return float(parameters[0]), float(parameters[1])
 
 
-def calibrate(
-    recordings: Sequence[Recording],
-    start: Thresholds,
-    budgets: tuple[float, float, float] = (0.03, 0.02, 0.01),
-) -> Thresholds:
-    """Choose thresholds from false-alarm budgets.
+def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
+    """Scale the risk and choose the thresholds of each profile.
 
     Args:
         recordings: of hard harmless and grooming conversations, and of everyday ones.
-        budgets: share of hard harmless conversations that may raise a guardian's alert, by profile.
+        start: sign limits are taken from here.
     """
     hard = [r for r in recordings if r.hard]
     slope, bias = fit_scale(hard)
     count = len(c.LANGUAGES)
     fitted = dataclasses.replace(start, slope=[slope] * count, bias=[bias] * count)
-    concern = [_concern(hard, recordings, fitted, budget) for budget in budgets]
+    concern = [_concern(recordings, fitted, cost) for cost in FALSE_ALERT_COST]
     notice = [min(0.5, value) for value in concern]
     urgent = [value + (1 - value) * 0.5 for value in concern]
     return dataclasses.replace(
@@ -104,16 +120,21 @@ def calibrate(
     )
 
 
-def _concern(
-    hard: Sequence[Recording], everything: Sequence[Recording], base: Thresholds, budget: float
-) -> float:
-    """The lowest threshold whose false alerts on harmless conversations stay within ``budget``."""
-    harmless = [r for r in hard if not r.grooming]
-    everyday = [r for r in everything if not r.hard and not r.grooming]
-    for value in np.arange(0.40, 0.985, 0.01):
+def _concern(recordings: Sequence[Recording], base: Thresholds, cost: float) -> float:
+    """The lowest threshold with the best balance of alerts on grooming against false ones.
+
+    A budget of a few per cent cannot be read off a few dozen held-out conversations; a cost can.
+    """
+    groups = [
+        [r for r in recordings if r.hard and r.grooming],
+        [r for r in recordings if r.hard and not r.grooming],
+        [r for r in recordings if not r.hard and not r.grooming],
+    ]
+    best, chosen = -np.inf, 0.5
+    for value in np.arange(0.50, 0.96, 0.01):
         tried = dataclasses.replace(base, concern=[[float(value)] * PROFILES for _ in c.LANGUAGES])
-        false = sum(tiers(r, tried).max() >= 2 for r in harmless)
-        daily = sum(tiers(r, tried).max() >= 2 for r in everyday)
-        if false <= budget * len(harmless) and daily <= 0.001 * len(everyday):
-            return round(float(value), 2)
-    return 0.98
+        alerted = [np.mean([tiers(r, tried).max() >= 2 for r in group] or [0.0]) for group in groups]
+        worth = float(alerted[0] - cost * alerted[1] - EVERYDAY_COST * alerted[2])
+        if worth > best + 1e-9:
+            best, chosen = worth, float(value)
+    return round(chosen, 2)
