@@ -44,14 +44,31 @@ def test_every_module_and_data_file_is_inside(wheel: Path) -> None:
             relative = path.relative_to(ROOT / folder)
             if path.is_file() and "__pycache__" not in path.parts and relative.parts[0].startswith("amparo"):
                 assert relative.as_posix() in names
-    for name in ("guard.onnx", "tokenizer.amtk", "language.amli", "canaries.json", "manifest.json", "manifest.sig"):
+    for name in (
+        "guard.onnx",
+        "tokenizer.amtk",
+        "language.amli",
+        "canaries.json",
+        "manifest.json",
+        "manifest.sig",
+    ):
         assert f"amparo/models/guard/{name}" in names
 
 
 def test_what_is_installed_scores_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     target, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(target),
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True)
     script = f"import sys; sys.path.insert(0, {str(target)!r}); from amparo.cli import main; import amparo; assert {str(target)!r} in amparo.__file__; sys.exit(main(['score', '-']))"
     line = json.dumps({"id": "x", "messages": [{"from": "contact", "text": "hello"}]})
@@ -66,6 +83,15 @@ def test_device_dependencies_are_four_and_pinned(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
         lines = archive.read(name).decode().splitlines()
-    needed = [l.removeprefix("Requires-Dist: ") for l in lines if l.startswith("Requires-Dist:") and "extra ==" not in l]
-    assert sorted(n.split("<")[0].split(">")[0].split("=")[0] for n in needed) == ["cbor2", "cryptography", "numpy", "onnxruntime"]
+    needed = [
+        line.removeprefix("Requires-Dist: ")
+        for line in lines
+        if line.startswith("Requires-Dist:") and "extra ==" not in line
+    ]
+    assert sorted(n.split("<")[0].split(">")[0].split("=")[0] for n in needed) == [
+        "cbor2",
+        "cryptography",
+        "numpy",
+        "onnxruntime",
+    ]
     assert "onnxruntime==1.28.0" in needed

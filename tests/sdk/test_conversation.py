@@ -13,7 +13,13 @@ from amparo.conversation import MAX_SENDERS, Conversation, Model
 from amparo.errors import StateError
 
 MODEL = Model.load(shipped_bundle(), [DEVELOPMENT_KEY])
-LINES = ["hey, how was the match", "good we won 3 1", "nice one, who scored", "me and leo", "see you at school"]
+LINES = [
+    "hey, how was the match",
+    "good we won 3 1",
+    "nice one, who scored",
+    "me and leo",
+    "see you at school",
+]
 
 
 def talk(conversation: Conversation, lines=LINES, start: int = 0) -> list:
@@ -116,7 +122,14 @@ def test_a_missing_language_is_identified(lang: str) -> None:
     assert c.LANGUAGES[conversation._guess] == lang and not conversation.is_reduced
 
 
-@pytest.mark.parametrize("text", ["ты уже сделал домашнее задание на завтра, или ещё нет, скажи", "宿題はもう終わりましたか、明日までですよ", "هل أنهيت واجباتك المدرسية ليوم غد يا صديقي"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ты уже сделал домашнее задание на завтра, или ещё нет, скажи",
+        "宿題はもう終わりましたか、明日までですよ",
+        "هل أنهيت واجباتك المدرسية ليوم غد يا صديقي",
+    ],
+)
 def test_other_languages_run_with_reduced_confidence(text: str) -> None:
     conversation = Conversation(MODEL)
     for _ in range(3):

@@ -58,7 +58,9 @@ def test_no_conversation_nearly_repeats_another_part() -> None:
     "part",
     [
         "test",
-        pytest.param("train", marks=pytest.mark.xfail(reason="the first training part is small and not balanced")),
+        pytest.param(
+            "train", marks=pytest.mark.xfail(reason="the first training part is small and not balanced")
+        ),
     ],
 )
 def test_surface_counts_do_not_give_the_label_away(part: str) -> None:

@@ -187,14 +187,17 @@ def research_figures(model: Model, data: DataConfig, folder: Path, most: int = 1
         result[Path(source.path).name.split(".")[0]] = {
             "grooming": len(bad), "benign": len(good),
             "auc_of_last_risk": auc([o.risk[-1] for o in bad], [o.risk[-1] for o in good]),
-            "risk_at_least_half": [
-                sum(o.risk[-1] >= 0.5 for o in side) / max(len(side), 1) for side in (bad, good)
-            ],
-            "alerts": [sum(o.alerted_at is not None for o in side) / max(len(side), 1) for side in (bad, good)],
-            "notices": [sum(o.noticed for o in side) / max(len(side), 1) for side in (bad, good)],
+            "risk_at_least_half": [_share(o.risk[-1] >= 0.5 for o in side) for side in (bad, good)],
+            "alerts": [_share(o.alerted_at is not None for o in side) for side in (bad, good)],
+            "notices": [_share(o.noticed for o in side) for side in (bad, good)],
         }  # fmt: skip
     result["whole_conversations"] = f_latency(whole)
     return result
+
+
+def _share(hits: Iterable[bool]) -> float | None:
+    found = list(hits)
+    return sum(found) / len(found) if found else None
 
 
 def _first(example: Example, messages: int = 300) -> Example:
@@ -211,7 +214,8 @@ def _first(example: Example, messages: int = 300) -> Example:
 def table(result: dict[str, Any]) -> str:
     """The authored part for a person."""
     lines = [
-        "| language | grooming | harmless | alert recall (95 %) | false alerts (95 %) | notice recall | AUC |",
+        "| language | grooming | harmless | alert recall (95 %) | false alerts (95 %)"
+        " | notice recall | AUC |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, f in result["authored"].items():
@@ -219,6 +223,7 @@ def table(result: dict[str, Any]) -> str:
         under, over = f["false_alerts_95"]
         lines.append(
             f"| {name} | {f['grooming']} | {f['harmless']} | {f['alert_recall']:.2f} ({low:.2f}–{high:.2f})"
-            f" | {f['false_alerts']:.2f} ({under:.2f}–{over:.2f}) | {f['notice_recall']:.2f} | {f['auc']:.3f} |"
+            f" | {f['false_alerts']:.2f} ({under:.2f}–{over:.2f})"
+            f" | {f['notice_recall']:.2f} | {f['auc']:.3f} |"
         )
     return "\n".join(lines)

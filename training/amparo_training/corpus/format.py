@@ -21,7 +21,8 @@ ROOT = Path(__file__).parent
 
 _HEADER = re.compile(
     r"== (?P<id>[a-z]{2}-(?:tr|te)-\d{3}) \| (?P<label>grooming|harmless) \| region: (?P<region>[^|]+?)"
-    r" \| script: (?P<script>native|latin) \| approach: (?P<approach>[^|]+?) \| scenario: (?P<scenario>[^|]+)$"
+    r" \| script: (?P<script>native|latin) \| approach: (?P<approach>[^|]+?)"
+    r" \| scenario: (?P<scenario>[^|]+)$"
 )
 _GAP = re.compile(r"~ (\d{1,3})\s?(s|m|h|d)$")
 _TURN = re.compile(r"(?P<who>[^\s:{}][^:{}]{0,30}): (?P<text>[^{}]*[^{}\s])(?:\s+\{(?P<cues>[a-z_, ]+)\})?$")
