@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 PRIOR_CONVERSATIONS = 20.0
 FALSE_ALERT_COST = (2.0, 3.0, 5.0)
 """By profile: a false alert on a hard harmless conversation weighs as many missed ones."""
+EVERYDAY_NOTICES = 0.03
+"""Share of everyday conversations, of up to 100 messages, that may show the child a notice."""
 EVERYDAY_COST = 10.0
 """The same for an everyday conversation, of which life holds far more."""
 _FAMILY = np.array([[float(cue in cues) for cues in FAMILIES.values()] for cue in CUES])
@@ -113,11 +115,22 @@ def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
     count = len(c.LANGUAGES)
     fitted = dataclasses.replace(start, slope=[slope] * count, bias=[bias] * count)
     concern = [_concern(recordings, fitted, cost) for cost in FALSE_ALERT_COST]
-    notice = [min(0.5, value) for value in concern]
+    notice = [_notice(recordings, fitted)] * PROFILES
     urgent = [value + (1 - value) * 0.5 for value in concern]
     return dataclasses.replace(
         fitted, notice=[notice] * count, concern=[concern] * count, urgent=[urgent] * count
     )
+
+
+def _notice(recordings: Sequence[Recording], base: Thresholds) -> float:
+    """The lowest threshold that everyday conversations pass within their budget."""
+    everyday = [r for r in recordings if not r.hard and not r.grooming]
+    for value in np.arange(0.50, 0.95, 0.01):
+        table = [[float(value)] * PROFILES for _ in c.LANGUAGES]
+        tried = dataclasses.replace(base, notice=table, concern=[[2.0] * PROFILES for _ in c.LANGUAGES])
+        if sum(tiers(r, tried).max() >= 1 for r in everyday) <= EVERYDAY_NOTICES * len(everyday):
+            break
+    return round(float(value), 2)
 
 
 def _concern(recordings: Sequence[Recording], base: Thresholds, cost: float) -> float:

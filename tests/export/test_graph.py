@@ -136,6 +136,11 @@ def test_concern_needs_two_families(model) -> None:
     assert max(latch(graph, [0.95] * 10, {0: ("minor_disclosure", "distress", "secrecy")})) == 1
 
 
+def test_a_sign_that_is_not_measured_never_counts(model) -> None:
+    graph = GuardGraph(model, initial_thresholds())
+    assert max(latch(graph, [0.95] * 10, {0: ("sexual_approach",), 1: ("secrecy",)})) == 1
+
+
 def test_ten_messages_can_reach_concern(model) -> None:
     graph = GuardGraph(model, initial_thresholds())
     assert latch(graph, [0.1] * 6 + [0.7] * 4, {6: ("secrecy",), 7: ("image_request",)})[-1] == 2

@@ -159,8 +159,7 @@ def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list
     for t, (m, _, sender, _) in enumerate(steps):
         if example.role == "authored":
             assert example.cues is not None
-            batch.cue_weight[b, t] = 1.0
-            batch.cue_weight[b, t, SEXUAL] = 0.0
+            batch.cue_weight[b, t] = 1.0  # sexual_approach too: authored text never carries it
             for cue in example.cues[m]:
                 batch.cue[b, t, CUE_INDEX[cue]] = 1.0
             batch.risk[b, t], batch.risk_weight[b, t] = _authored_risk(example, m)
