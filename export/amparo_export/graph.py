@@ -132,14 +132,13 @@ class GuardGraph(nn.Module):
         language = meta[c.META_LANGUAGE].clamp(0, len(c.LANGUAGES) - 1).long()
         profile = meta[c.META_PROFILE].clamp(0, PROFILES - 1).long()
         pooled = self.encoder(tokens)
-        cues = torch.sigmoid(self.head.cues(pooled, sender))
-        logit, seen, hidden = self.head.step(
-            pooled, cues, sender, meta[c.META_GAP_S].reshape(1, 1),
+        cue_logits, logit, seen, hidden = self.head.step(
+            pooled, sender, meta[c.META_GAP_S].reshape(1, 1),
             state[None, c.STATE_SEEN : c.STATE_SEEN + len(CUES)], state[None, c.STABLE :],
         )  # fmt: skip
         risk = torch.sigmoid(logit[0, 0] * self.slope[language] + self.bias[language])
         tier, prefix = self._latch(risk, seen[0], language, profile, meta[c.META_CONTINUES], state)
-        return cues[0], risk, tier.to(torch.int32), torch.cat([prefix, hidden[0]])
+        return torch.sigmoid(cue_logits[0]), risk, tier.to(torch.int32), torch.cat([prefix, hidden[0]])
 
     def _latch(
         self, risk: Tensor, seen: Tensor, language: Tensor, profile: Tensor, continues: Tensor, state: Tensor

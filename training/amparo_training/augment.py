@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 import unicodedata
 
+from . import transliterate
+
+ROMANISED_SHARE = 0.3
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
 _TWINS = str.maketrans({"a": "а", "e": "е", "o": "о", "p": "р", "c": "с", "x": "х", "i": "і", "y": "у"})
 _INVISIBLE = ("\u200b", "\u200c", "\u200d", "\u2060", "\u00ad")
 
 
-def augment(text: str, rng: random.Random) -> str:
-    """Return ``text`` after one randomly chosen disturbance."""
+def augment(text: str, rng: random.Random, lang: str = "") -> str:
+    """Return ``text`` after one randomly chosen disturbance; some languages also go to Latin letters."""
+    if lang in transliterate.LANGUAGES and rng.random() < ROMANISED_SHARE:
+        return transliterate.romanise(text, lang, rng)
     return rng.choice(_WAYS)(text, rng)
 
 

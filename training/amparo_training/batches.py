@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,8 +23,14 @@ ABSENT_IN_BENIGN = tuple(
     CUE_INDEX[c] for c in ("isolation", "secrecy", "recruitment", "image_request", "sexual_approach",
                            "coercion", "supervision_probe", "inducement")
 )  # fmt: skip
-RAMP_MESSAGES = 8
+RAMP_MESSAGES = 12
 """In real logs the risk is known of the whole only: its weight grows over the first messages."""
+MAX_CHUNKS = 8
+"""Steps of one long text that training sees."""
+MAX_STEPS = 60
+"""Steps of one conversation that training sees."""
+JOINED_SHARE = 0.12
+"""Of conversations of real logs: joined to one text without authors, as some archives hold them."""
 
 
 @dataclass
@@ -98,18 +104,25 @@ def _string_of(pool: Sequence[Example], lang: str, rng: random.Random) -> Exampl
 
 
 def window(example: Example, data: DataConfig, rng: random.Random) -> Example:
-    """Cut a long conversation to ``window_messages``: often its start, else anywhere."""
+    """Cut a long conversation to ``window_messages``: often its start, else anywhere.
+
+    Real logs are now and then joined to one text without authors.
+    """
     size = data.window_messages
-    if len(example.texts) <= size or example.role == "authored":
+    if example.role == "authored":
         return example
-    start = 0 if rng.random() < 0.4 else rng.randrange(len(example.texts) - size + 1)
-    size = rng.choice((size, size, size // 2, size // 4))
-    cut = slice(start, start + size)
-    return Example(
-        id=example.id, lang=example.lang, source=example.source, role=example.role,
-        grooming=example.grooming, texts=example.texts[cut], senders=example.senders[cut],
-        gaps_s=example.gaps_s[cut], cues=None, warn_at=None, group=example.group,
-    )  # fmt: skip
+    if len(example.texts) > size:
+        start = 0 if rng.random() < 0.4 else rng.randrange(len(example.texts) - size + 1)
+        size = rng.choice((size, size, size // 2, size // 4))
+        cut = slice(start, start + size)
+        example = replace(
+            example, texts=example.texts[cut], senders=example.senders[cut], gaps_s=example.gaps_s[cut]
+        )
+    if example.role in ("grooming", "author", "benign") and rng.random() < JOINED_SHARE:
+        example = replace(
+            example, texts=(rng.choice((" ", "\n")).join(example.texts),), senders=(UNKNOWN,), gaps_s=(None,)
+        )
+    return example
 
 
 def chunks(ids: list[int], bos: int, eos: int, max_tokens: int) -> list[list[int]]:
@@ -119,7 +132,7 @@ def chunks(ids: list[int], bos: int, eos: int, max_tokens: int) -> list[list[int
 
 
 def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: random.Random) -> Batch:  # type: ignore[no-untyped-def]
-    """Disturb, tokenise and stack. Long texts become several steps, at most 12 a text."""
+    """Disturb, tokenise and stack. Long texts become several steps, at most MAX_CHUNKS a text."""
     data = config.data
     rows = []
     for example in examples:
@@ -128,12 +141,12 @@ def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: ra
         steps = []
         for m, text in enumerate(example.texts):
             if rng.random() < data.augment_share:
-                text = augment(text, rng)  # noqa: PLW2901
+                text = augment(text, rng, example.lang)  # noqa: PLW2901
             sender = UNKNOWN if hide_sender else example.senders[m]
             gap = -1.0 if hide_time or m == 0 else float(example.gaps_s[m] or rng.uniform(3, 120))
-            pieces = chunks(encode(text), 0, 2, config.model.max_tokens)[:12]
+            pieces = chunks(encode(text), 0, 2, config.model.max_tokens)[:MAX_CHUNKS]
             steps += [(m, c, sender, gap if i == 0 else 0.0) for i, c in enumerate(pieces)]
-        rows.append((example, steps[:60]))
+        rows.append((example, steps[:MAX_STEPS]))
     longest = max(len(steps) for _, steps in rows)
     shape = (len(rows), longest)
     batch = Batch(

@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     distil = commands.add_parser("distil", help="teach a pruned base the full one's embeddings")
     distil.add_argument("--base", type=Path, required=True, help="folder made by `amparo-train base`")
     distil.add_argument("--out", type=Path, required=True)
-    distil.add_argument("--minutes", type=float, default=30)
+    distil.add_argument("--steps", type=int, default=2_000)
+    distil.add_argument("--count", type=int, default=30_000, help="texts to learn from (default %(default)s)")
     distil.add_argument("--source", choices=("auto", "hub", "offline"), default="auto", help="of the teacher")
     distil.add_argument("text", nargs="+", type=Path, help="JSON Lines with lang, .gz or not")
     distil.set_defaults(func=_distil)
@@ -101,6 +102,7 @@ def _distil(options: argparse.Namespace) -> int:
     from .checkpoint import load_pruned, save_base
     from .conversations import read_rows
     from .corpus import LANGUAGES
+    from .corpus import load as load_corpus
     from .distil import distil
 
     texts: dict[str, list[str]] = {}
@@ -108,8 +110,12 @@ def _distil(options: argparse.Namespace) -> int:
         for _, row in read_rows(path):
             found = [m["text"] for m in row.get("messages", [row])][:200]
             texts.setdefault(row["lang"], []).extend(t for t in found if len(t) > 3)
+    for conversation in load_corpus("train"):
+        texts.setdefault(conversation.lang, []).extend(t.text for t in conversation.turns)
     texts = {lang: rows for lang, rows in texts.items() if lang in LANGUAGES}
-    made = distil(load_base(options.source), load_pruned(options.base), texts, options.minutes)
+    made = distil(
+        load_base(options.source), load_pruned(options.base), texts, options.steps, options.out, options.count
+    )
     save_base(made, options.out, {"distilled_on": {lang: len(rows) for lang, rows in texts.items()}})
     return 0
 

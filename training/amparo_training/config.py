@@ -17,8 +17,8 @@ T = TypeVar("T")
 class ModelConfig:
     """Shape of the network beside the encoder, whose shape its checkpoint says."""
 
-    projection: int = 48
-    hidden: int = 64
+    projection: int = 96
+    hidden: int = 96
     max_tokens: int = 128
     """Ids a step, bos and eos included; a longer text enters as consecutive steps."""
 

@@ -1,7 +1,7 @@
 """Train the small language identifier: softmax regression over hashed n-grams of common words.
 
 Words and their frequencies come from wordfreq; Greek, Bulgarian and Bengali are also learnt in the
-Latin letters that people type, through the tables below and from the authored corpus.
+Latin letters that people type.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from amparo.language import LanguageIdentifier, ngram_counts
 
 from .corpus import LANGUAGES
 from .corpus import load as load_corpus
+from .transliterate import LANGUAGES as ROMANISED
+from .transliterate import romanise
 
 OTHERS = (
     "ru", "uk", "mk", "pl", "cs", "sk", "sl", "sh", "ro", "ca", "sv", "da", "nb", "fi", "hu", "tr", "id",
@@ -26,30 +28,6 @@ OTHERS = (
 
 BUCKETS = 8_192
 SAMPLES_A_LANGUAGE = 2_500
-_GREEK = dict(zip("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋ", (
-    "a", "b", "g", "d", "e", "z", "i", "th", "i", "k", "l", "m", "n", "ks", "o", "p", "r", "s", "s", "t", "y",
-    "f", "x", "ps", "o", "a", "e", "i", "i", "o", "y", "o", "i", "y",
-), strict=True))  # fmt: skip
-_BULGARIAN = dict(zip("абвгдежзийклмнопрстуфхцчшщъьюя", (
-    "a", "b", "v", "g", "d", "e", "j", "z", "i", "i", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f",
-    "h", "c", "ch", "sh", "sht", "a", "i", "iu", "ia",
-), strict=True))  # fmt: skip
-_VARIANTS = {
-    "el": (("i", "h"), ("o", "w"), ("th", "8"), ("x", "h"), ("ks", "3"), ("y", "u")),
-    "bg": (("ch", "4"), ("sh", "6"), ("ia", "q"), ("v", "w"), ("a", "y"), ("j", "zh"), ("c", "ts")),
-}
-
-
-def romanise(text: str, lang: str, rng: random.Random) -> str:
-    """Greeklish or shlyokavitsa, with one of the habits by chance."""
-    table = {"el": _GREEK, "bg": _BULGARIAN}[lang]
-    out = "".join(table.get(c, c) for c in text.lower())
-    for plain, habit in _VARIANTS[lang]:
-        if rng.random() < 0.35:
-            out = out.replace(plain, habit)
-    return out
-
-
 def samples(lang: str, rng: random.Random) -> Iterable[str]:
     """Strings of 1 to 12 common words, drawn by frequency."""
     words = wordfreq.top_n_list(lang, 20_000)
@@ -74,7 +52,7 @@ def gather(rng: random.Random) -> tuple[list[str], list[int], tuple[str, ...]]:
     for lang in labels:
         for text in samples(lang, rng):
             add(lang, text)
-            if lang in _VARIANTS and rng.random() < 0.5:
+            if lang in ROMANISED and rng.random() < 0.5:
                 add(lang, romanise(text, lang, rng))
     for conversation in load_corpus("train"):
         lines = [turn.text for turn in conversation.turns]

@@ -31,7 +31,9 @@ class Roll:
 class Head(nn.Module):
     """Everything after the encoder, for one message at a time.
 
-    Input of the recurrent cell: projected embedding, cue scores, signs seen so far, sender, gap.
+    Signs are read from the message and from what came before it, the recurrent state: "and nobody needs
+    to know" is a different thing of a cake and of a meeting. Input of the recurrent cell: projected
+    embedding, cue scores, signs seen so far, sender, gap.
     """
 
     side: Tensor
@@ -40,6 +42,8 @@ class Head(nn.Module):
         super().__init__()
         self.config = config
         self.cue = nn.Linear(width + SENDERS, CUE_COUNT)
+        context = config.projection + config.hidden + SENDERS
+        self.cue_in_context = nn.Sequential(nn.Linear(context, 64), nn.Tanh(), nn.Linear(64, CUE_COUNT))
         self.project = nn.Linear(width, config.projection)
         size = config.projection + 2 * CUE_COUNT + SENDERS + 2
         self.cell = nn.GRUCell(size, config.hidden)
@@ -47,49 +51,46 @@ class Head(nn.Module):
         self.risk = nn.Sequential(nn.Linear(config.hidden + 2 * CUE_COUNT, 32), nn.Tanh(), nn.Linear(32, 1))
         self.register_buffer("side", _side_mask())
 
-    def cues(self, pooled: Tensor, sender: Tensor) -> Tensor:
-        """Logits of the signs, shape (n, 15); a sign of the other side is pushed to never."""
-        logits: Tensor = self.cue(torch.cat([pooled, sender], dim=1))
-        is_child = sender[:, 1:2]
-        blocked = is_child * (1 - self.side) + (1 - is_child) * self.side
-        return logits - 20.0 * blocked
-
     def step(
-        self, pooled: Tensor, cue_scores: Tensor, sender: Tensor, gap_s: Tensor, seen: Tensor, hidden: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, pooled: Tensor, sender: Tensor, gap_s: Tensor, seen: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Advance by one message.
 
         Args:
-            pooled: (n, width). cue_scores: (n, 15), 0 to 1. sender: one-hot (n, 3).
+            pooled: (n, width). sender: one-hot (n, 3).
             gap_s: (n, 1) seconds since the message before, negative when unknown.
-            seen: (n, 15). hidden: (n, hidden).
+            seen: (n, 15), 0 to 1. hidden: (n, hidden).
         Returns:
-            risk logit (n, 1), seen, hidden.
+            cue logits (n, 15), risk logit (n, 1), seen, hidden.
         """
         known = (gap_s >= 0).to(pooled.dtype)
         hours = torch.clamp(gap_s, min=0.0) / 3600.0
         time = torch.cat([known, torch.log1p(hours)], dim=1)
         hidden = hidden * torch.exp(-nn.functional.softplus(self.decay) * torch.log1p(hours))
         projected = torch.tanh(self.project(pooled))
-        seen = torch.maximum(seen * FAMILY_DECAY, cue_scores)
-        hidden = self.cell(torch.cat([projected, cue_scores, seen, sender, time], dim=1), hidden)
-        return self.risk(torch.cat([hidden, seen, cue_scores], dim=1)), seen, hidden
+        cue_logits = self.cue(torch.cat([pooled, sender], dim=1))
+        cue_logits = cue_logits + self.cue_in_context(torch.cat([projected, hidden, sender], dim=1))
+        is_child = sender[:, 1:2]
+        # a sign of the other side is pushed to never
+        cue_logits = cue_logits - 20.0 * (is_child * (1 - self.side) + (1 - is_child) * self.side)
+        scores = torch.sigmoid(cue_logits)
+        seen = torch.maximum(seen * FAMILY_DECAY, scores)
+        hidden = self.cell(torch.cat([projected, scores, seen, sender, time], dim=1), hidden)
+        return cue_logits, self.risk(torch.cat([hidden, seen, scores], dim=1)), seen, hidden
 
     def roll(self, pooled: Tensor, sender: Tensor, gap_s: Tensor) -> Roll:
         """Run whole conversations, shapes (b, t, width), (b, t, 3), (b, t)."""
-        batch, length, width = pooled.shape
-        cue_logits = self.cues(pooled.reshape(-1, width), sender.reshape(-1, SENDERS))
-        cue_logits = cue_logits.reshape(batch, length, CUE_COUNT)
-        scores = torch.sigmoid(cue_logits)
+        batch, length, _ = pooled.shape
         seen = pooled.new_zeros(batch, CUE_COUNT)
         hidden = pooled.new_zeros(batch, self.config.hidden)
-        risks = []
+        cues, risks = [], []
         for t in range(length):
-            risk, seen, hidden = self.step(
-                pooled[:, t], scores[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden
+            cue, risk, seen, hidden = self.step(
+                pooled[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden
             )
+            cues.append(cue)
             risks.append(risk)
-        return Roll(cue_logits, torch.cat(risks, dim=1))
+        return Roll(torch.stack(cues, dim=1), torch.cat(risks, dim=1))
 
 
 def _side_mask() -> Tensor:
