@@ -1,75 +1,46 @@
-"""Set slope, bias and thresholds on the int8 graph, from conversations that training did not see.
+"""Set scale and thresholds on the int8 graph, by language and profile, from false-alarm budgets.
 
-The latch of the graph is replayed over recorded (risk, signs) sequences, so that thresholds can be
-tried without running the encoder again; a test holds replay and graph together.
+Everything is fitted on conversations that training did not see and the test part does not hold. A
+language has a few dozen of them: its own figures are mixed with those of all languages, so many
+conversations' worth of each (``SHARED_CONVERSATIONS``).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from amparo import config as c
-from amparo.message import CUES, FAMILIES
+from amparo.message import CHILD_CUES, CUES
 
-from .graph import PROFILES, SEVERE, Thresholds
+from .graph import PROFILES, UNMEASURED, Thresholds
+from .latch import Floats, Recording, alert_level, risks, sigmoid
 
-Floats = npt.NDArray[np.float64]
 PRIOR_CONVERSATIONS = 20.0
-FALSE_ALERT_COST = (2.0, 3.0, 5.0)
-"""By profile: a false alert on a hard harmless conversation weighs as many missed ones."""
-EVERYDAY_NOTICES = 0.03
-"""Share of everyday conversations, of up to 100 messages, that may show the child a notice."""
-EVERYDAY_COST = 10.0
-"""The same for an everyday conversation, of which life holds far more."""
-_FAMILY = np.array([[float(cue in cues) for cues in FAMILIES.values()] for cue in CUES])
-_SEVERE = np.array([float(name in SEVERE) for name in FAMILIES])
+SHARED_CONVERSATIONS = 40.0
+RECALL_BAR = 0.6
+"""A language whose alert recall on held-out conversations lies below runs with reduced confidence."""
+FALSE_ALERT_BAR = 0.12
+"""The same for false alerts on hard harmless conversations."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recording:
-    """One conversation's way through the neutral graph. ``logits`` (t,), ``seen`` (t, 15)."""
+class Budget:
+    """Shares of harmless conversations that may alert: hard ones, and everyday ones."""
 
-    lang: str
-    grooming: bool
-    hard: bool
-    """A hard harmless conversation, or one of grooming, that the alert budget is set on."""
-    logits: Floats
-    seen: Floats
-    certain_from: int | None = None
+    hard: float
+    everyday: float
 
 
-def tiers(recording: Recording, thresholds: Thresholds, profile: int = 0) -> npt.NDArray[np.int64]:
-    """Replay the graph's latch; one step a message."""
-    language = c.LANGUAGES.index(recording.lang) if recording.lang in c.LANGUAGES else 0
-    risk = _sigmoid(recording.logits * thresholds.slope[language] + thresholds.bias[language])
-    above = risk >= thresholds.concern[language][profile]
-    present = (recording.seen >= np.asarray(thresholds.cue)).astype(float) @ _FAMILY > 0
-    sustained = np.convolve(above, np.ones(c.RING))[: len(above)]
-    noticed = risk >= thresholds.notice[language][profile]
-    concern = above & (sustained >= c.SUSTAINED) & (present.sum(1) >= c.FAMILIES_NEEDED)
-    severe = present @ _SEVERE > 0
-    urgent = (
-        concern & severe & (sustained >= c.URGENT_SUSTAINED) & (risk >= thresholds.urgent[language][profile])
-    )
-    reached = np.where(urgent, 3, np.where(concern, 2, noticed.astype(int)))
-    reached = np.minimum(reached, 1) if language == 0 else reached
-    out, tier, calm = np.zeros(len(risk), int), 0, 0
-    for t, now in enumerate(reached):
-        calm = 0 if noticed[t] else calm + 1
-        if calm >= c.CALM_RUN:
-            tier, calm = max(tier - 1, 0), 0
-        tier = max(tier, int(now))
-        out[t] = tier
-    return out
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+BUDGETS = (Budget(hard=0.04, everyday=0.001), Budget(hard=0.025, everyday=0.001), Budget(hard=0.015, everyday=0.0005))
+"""By profile: child, younger teen, older teen."""
+EVERYDAY_NOTICES = 0.02
+"""Share of everyday conversations, of up to 100 messages, that may show the child a notice."""
+TEXT_NOTICES = 0.003
+"""The same of single everyday or offensive texts."""
 
 
 def fit_scale(recordings: Sequence[Recording]) -> tuple[float, float]:
@@ -80,8 +51,7 @@ def fit_scale(recordings: Sequence[Recording]) -> tuple[float, float]:
     """
     x = np.array([r.logits[-1] for r in recordings])
     y = np.array([float(r.grooming) for r in recordings])
-    count = len(x)
-    weight = np.where(y > 0, 0.5 * count / max(y.sum(), 1), 0.5 * count / max((1 - y).sum(), 1))
+    weight = _equal_classes(y)
     prior, start = np.array([PRIOR_CONVERSATIONS, PRIOR_CONVERSATIONS / 10]), np.array([1.0, 0.0])
 
     def objective(parameters: Floats) -> float:
@@ -91,7 +61,7 @@ def fit_scale(recordings: Sequence[Recording]) -> tuple[float, float]:
 
     parameters = start
     for _ in range(50):  # Newton with step halving; two parameters, convex
-        p = _sigmoid(parameters[0] * x + parameters[1])
+        p = sigmoid(parameters[0] * x + parameters[1])
         error, curve = weight * (p - y), weight * p * (1 - p)
         gradient = np.array([np.sum(error * x), np.sum(error)]) + prior * (parameters - start)
         cross = np.sum(curve * x)
@@ -103,51 +73,126 @@ def fit_scale(recordings: Sequence[Recording]) -> tuple[float, float]:
     return float(parameters[0]), float(parameters[1])
 
 
-def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
-    """Scale the risk and choose the thresholds of each profile.
+def _equal_classes(y: Floats) -> Floats:
+    count = len(y)
+    weight: Floats = np.where(y > 0, 0.5 * count / max(y.sum(), 1), 0.5 * count / max((1 - y).sum(), 1))
+    return weight
+
+
+def fit_language_bias(recordings: Sequence[Recording], slope: float, bias: float) -> float:
+    """Shift of one language against all, drawn towards none by ``PRIOR_CONVERSATIONS`` / 4."""
+    if not recordings:
+        return bias
+    z = slope * np.array([r.logits[-1] for r in recordings]) + bias
+    y = np.array([float(r.grooming) for r in recordings])
+    weight, shift = _equal_classes(y), 0.0
+    for _ in range(50):
+        p = sigmoid(z + shift)
+        gradient = float(np.sum(weight * (p - y))) + PRIOR_CONVERSATIONS / 4 * shift
+        shift -= gradient / (float(np.sum(weight * p * (1 - p))) + PRIOR_CONVERSATIONS / 4)
+    return bias + shift
+
+
+def cue_limits(recordings: Sequence[Recording]) -> list[float]:
+    """The score with the best F1 for each sign over labelled messages, 0.3 to 0.8; 2 where unmeasured."""
+    limits = []
+    for index, cue in enumerate(CUES):
+        scores, labels = _scored(recordings, index, cue)
+        if cue in UNMEASURED or sum(labels) < 5:
+            limits.append(2.0 if cue in UNMEASURED else 0.5)
+            continue
+        values = np.arange(0.3, 0.81, 0.02)
+        found = [_f1(np.asarray(scores) >= value, np.asarray(labels)) for value in values]
+        limits.append(round(float(values[int(np.argmax(found))]), 2))
+    return limits
+
+
+def _scored(recordings: Sequence[Recording], index: int, cue: str) -> tuple[list[float], list[bool]]:
+    scores: list[float] = []
+    labels: list[bool] = []
+    for r in recordings:
+        if r.labels is None:
+            continue
+        side = r.from_child == (cue in CHILD_CUES)
+        scores += r.cues[side, index].tolist()
+        labels += [cue in given for given, mine in zip(r.labels, side, strict=True) if mine]
+    return scores, labels
+
+
+def _f1(found: Floats, wanted: Floats) -> float:
+    hits = float(np.sum(found & wanted))
+    return 2 * hits / max(float(found.sum() + wanted.sum()), 1.0)
+
+
+def lowest_within(
+    levels: Sequence[float], pooled: Sequence[float], share: float, shared: float = SHARED_CONVERSATIONS
+) -> float:
+    """The lowest threshold which at most ``share`` of a language's conversations reach.
 
     Args:
-        recordings: of hard harmless and grooming conversations, and of everyday ones.
-        start: sign limits are taken from here.
+        levels: of the language's harmless conversations, the highest threshold each would reach.
+        pooled: the same of all languages; their share is mixed in as ``shared`` conversations' worth.
     """
+    own, every = np.asarray(levels), np.asarray(pooled)
+    for value in np.arange(0.30, 0.995, 0.005):
+        reached = float(np.sum(own >= value)) + (shared * float(np.mean(every >= value)) if len(every) else 0.0)
+        if reached <= share * (len(own) + (shared if len(every) else 0.0)):
+            return round(float(value), 3)
+    return 0.995
+
+
+def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
+    """Scale the risk, choose the signs' limits and the thresholds of each language and profile."""
     hard = [r for r in recordings if r.hard]
-    slope, bias = fit_scale(hard)
-    count = len(c.LANGUAGES)
-    fitted = dataclasses.replace(start, slope=[slope] * count, bias=[bias] * count)
-    concern = [_concern(recordings, fitted, cost) for cost in FALSE_ALERT_COST]
-    notice = [_notice(recordings, fitted)] * PROFILES
-    urgent = [value + (1 - value) * 0.5 for value in concern]
-    return dataclasses.replace(
-        fitted, notice=[notice] * count, concern=[concern] * count, urgent=[urgent] * count
-    )
-
-
-def _notice(recordings: Sequence[Recording], base: Thresholds) -> float:
-    """The lowest threshold that everyday conversations pass within their budget."""
     everyday = [r for r in recordings if not r.hard and not r.grooming]
-    for value in np.arange(0.50, 0.95, 0.01):
-        table = [[float(value)] * PROFILES for _ in c.LANGUAGES]
-        tried = dataclasses.replace(base, notice=table, concern=[[2.0] * PROFILES for _ in c.LANGUAGES])
-        if sum(tiers(r, tried).max() >= 1 for r in everyday) <= EVERYDAY_NOTICES * len(everyday):
-            break
-    return round(float(value), 2)
-
-
-def _concern(recordings: Sequence[Recording], base: Thresholds, cost: float) -> float:
-    """The lowest threshold with the best balance of alerts on grooming against false ones.
-
-    A budget of a few per cent cannot be read off a few dozen held-out conversations; a cost can.
-    """
-    groups = [
-        [r for r in recordings if r.hard and r.grooming],
-        [r for r in recordings if r.hard and not r.grooming],
-        [r for r in recordings if not r.hard and not r.grooming],
+    slope, bias = fit_scale(hard)
+    biases = [bias] + [
+        fit_language_bias([r for r in hard if r.lang == lang], slope, bias) for lang in c.LANGUAGES[1:]
     ]
-    best, chosen = -np.inf, 0.5
-    for value in np.arange(0.50, 0.96, 0.01):
-        tried = dataclasses.replace(base, concern=[[float(value)] * PROFILES for _ in c.LANGUAGES])
-        alerted = [np.mean([tiers(r, tried).max() >= 2 for r in group] or [0.0]) for group in groups]
-        worth = float(alerted[0] - cost * alerted[1] - EVERYDAY_COST * alerted[2])
-        if worth > best + 1e-9:
-            best, chosen = worth, float(value)
-    return round(chosen, 2)
+    base = dataclasses.replace(
+        start, slope=[slope] * len(c.LANGUAGES), bias=biases, cue=cue_limits(recordings)
+    )
+    harmless = [r for r in hard if not r.grooming]
+    hard_levels = _by_language(harmless, lambda r: alert_level(r, base))
+    everyday_levels = [alert_level(r, base) for r in everyday]
+    notice_floor = max(
+        lowest_within([], [float(risks(r, base).max()) for r in everyday if len(r.logits) > 1], EVERYDAY_NOTICES),
+        lowest_within([], [float(risks(r, base).max()) for r in everyday if len(r.logits) == 1], TEXT_NOTICES),
+    )  # fmt: skip
+    concern, notice, urgent = [], [], []
+    for lang in c.LANGUAGES:
+        row = [
+            max(
+                lowest_within(hard_levels.get(lang, []), [v for vs in hard_levels.values() for v in vs], budget.hard),
+                lowest_within([], everyday_levels, budget.everyday),
+            )
+            for budget in BUDGETS
+        ]  # fmt: skip
+        concern.append(row)
+        notice.append([min(notice_floor, value) for value in row])
+        urgent.append([round(value + (1 - value) * 0.5, 4) for value in row])
+    assert all(len(row) == PROFILES for row in concern)
+    return dataclasses.replace(base, notice=notice, concern=concern, urgent=urgent)
+
+
+def _by_language(recordings: Sequence[Recording], level: Callable[[Recording], float]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for r in recordings:
+        found.setdefault(r.lang, []).append(level(r))
+    return found
+
+
+def confidence(recordings: Sequence[Recording], thresholds: Thresholds, profile: int = 1) -> dict[str, str]:
+    """Say for each language whether it clears the bar: "full", or "reduced"; mixed like the thresholds."""
+    hard = [r for r in recordings if r.hard]
+    alerted = [(r, alert_level(r, thresholds) >= thresholds.concern[r.language][profile]) for r in hard]
+    found = {}
+    for lang in c.LANGUAGES[1:]:
+        shares = []
+        for grooming in (True, False):
+            every = [a for r, a in alerted if r.grooming is grooming]
+            own = [a for r, a in alerted if r.grooming is grooming and r.lang == lang]
+            mixed = SHARED_CONVERSATIONS / 4 * (sum(every) / max(len(every), 1))
+            shares.append((sum(own) + mixed) / (len(own) + SHARED_CONVERSATIONS / 4))
+        found[lang] = "full" if shares[0] >= RECALL_BAR and shares[1] <= FALSE_ALERT_BAR else "reduced"
+    return found

@@ -56,11 +56,10 @@ def _bundle(options: argparse.Namespace) -> int:
     from amparo.tokenizer import Tokenizer
     from amparo_training.checkpoint import load_model
     from amparo_training.config import load_config
-    from amparo_training.corpus import LANGUAGES
     from amparo_training.train import held_out
 
     from .bundle import BundleFacts, FileSigner, write_bundle
-    from .calibrate import calibrate
+    from .calibrate import calibrate, confidence
     from .graph import GuardGraph, initial_thresholds
     from .parity import measure
     from .quantise import export_float, quantise, set_thresholds
@@ -78,6 +77,7 @@ def _bundle(options: argparse.Namespace) -> int:
         parity = measure(graph, runtimes[0], runtimes[1], tokenizer, authored[:40])
         recordings = list(record([*authored, *everyday], runtimes[1], tokenizer, graph.state_size))
         thresholds = calibrate(recordings, initial_thresholds())
+        languages = confidence(recordings, thresholds)
         set_thresholds(small, GuardGraph(model, thresholds))
         created = options.created if options.created is not None else int(time.time())
         shortest = sorted(authored, key=lambda e: sum(map(len, e.texts)))[:3]
@@ -94,7 +94,7 @@ def _bundle(options: argparse.Namespace) -> int:
             state_size=graph.state_size,
             facts=BundleFacts(
                 version=options.version, created=created, expires=created + VALID_S,
-                languages=dict.fromkeys(LANGUAGES, "full"),
+                languages=languages,
             ),
             signer=FileSigner(options.signer, options.key),
         )  # fmt: skip

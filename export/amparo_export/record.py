@@ -13,7 +13,7 @@ from amparo.tokenizer import Tokenizer
 from amparo_training.batches import chunks
 from amparo_training.conversations import CHILD, CONTACT, Example
 
-from .calibrate import Recording
+from .latch import Recording
 
 
 def record(
@@ -26,7 +26,7 @@ def record(
     table = tokenizer.table
     for example in examples:
         state = np.zeros(state_size, np.float32)
-        logits, seen = [], []
+        logits, seen, cues = [], [], []
         for m, text in enumerate(example.texts):
             meta = np.zeros(c.META_SIZE, np.float32)
             meta[c.META_IS_CHILD] = example.senders[m] == CHILD
@@ -43,7 +43,9 @@ def record(
             risk = min(max(step.risk, 1e-7), 1 - 1e-7)
             logits.append(np.log(risk / (1 - risk)))
             seen.append(state[c.STATE_SEEN : c.STATE_SEEN + len(CUES)].astype(float))
+            cues.append(step.cues.astype(float))
         yield Recording(
             lang=example.lang, grooming=example.grooming, hard=example.role == "authored",
-            logits=np.array(logits), seen=np.array(seen), certain_from=example.warn_at,
+            logits=np.array(logits), seen=np.array(seen), cues=np.array(cues), labels=example.cues,
+            from_child=np.array([sender == CHILD for sender in example.senders]),
         )  # fmt: skip

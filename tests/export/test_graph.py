@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from amparo import config as c
 from amparo.message import CUES
 from amparo.runtime import OnnxRuntime
 from amparo.tokenizer import Tokenizer
-from amparo_export.calibrate import Recording, calibrate, fit_scale, tiers
+from amparo_export.calibrate import calibrate, confidence, cue_limits, fit_language_bias, fit_scale, lowest_within
 from amparo_export.graph import GuardGraph, Thresholds, initial_thresholds
+from amparo_export.latch import Recording, alert_level, tiers
 from amparo_export.parity import measure
 from amparo_export.quantise import export_float, quantise, set_thresholds
 from amparo_training.batches import collate
@@ -92,7 +94,6 @@ def test_the_recurrent_head_stays_float32(exported) -> None:
 
 
 def test_thresholds_are_set_on_the_quantised_graph(exported, model, tmp_path) -> None:
-    import dataclasses
     import shutil
 
     path = Path(shutil.copy(exported[2], tmp_path / "g.onnx"))
@@ -173,6 +174,14 @@ def test_the_tier_falls_only_after_a_long_calm(model) -> None:
     )
 
 
+def recorded(lang: str, grooming: bool, logits, seen, labels=None) -> Recording:
+    """A recording whose every message is the contact's and has the signs seen so far."""
+    return Recording(
+        lang=lang, grooming=grooming, hard=True, logits=np.asarray(logits), seen=seen, cues=seen,
+        from_child=np.zeros(len(logits), bool), labels=labels,
+    )  # fmt: skip
+
+
 def test_the_replay_for_calibration_is_the_graphs_latch(model) -> None:
     rng = np.random.default_rng(0)
     thresholds = initial_thresholds()
@@ -185,25 +194,66 @@ def test_the_replay_for_calibration_is_the_graphs_latch(model) -> None:
             seen[t] = seen[max(t - 1, 0)]
             for cue in signs.get(t, ()):
                 seen[t, CUES.index(cue)] = 0.9
-        recording = Recording(
-            lang="en", grooming=True, hard=True, logits=np.log(risks / (1 - risks)), seen=seen
-        )
+        recording = recorded("en", True, np.log(risks / (1 - risks)), seen)
         assert list(tiers(recording, thresholds)) == latch(graph, [float(r) for r in risks], signs)
 
 
-def test_calibration_keeps_the_budget_and_centres_the_risk() -> None:
-    rng = np.random.default_rng(1)
+def test_the_level_of_a_conversation_is_where_its_alert_ends() -> None:
+    rng = np.random.default_rng(3)
+    start = initial_thresholds()
+    for _ in range(30):
+        seen = np.zeros((12, len(CUES)))
+        seen[4:, [CUES.index("secrecy"), CUES.index("meeting")]] = 0.9
+        row = recorded("en", True, rng.normal(1.0, 1.5, 12), seen)
+        level = alert_level(row, start)
+        for value, alerts in ((level - 1e-4, True), (level + 1e-4, False)):
+            tried = dataclasses.replace(start, concern=[[float(value)] * 3 for _ in c.LANGUAGES])
+            assert bool(tiers(row, tried).max() >= 2) == (alerts and level > 0)
 
-    def one(grooming: bool) -> Recording:
-        logits = rng.normal(3.0 if grooming else 0.5, 1.0, 15)
+
+def rows_of(count: int, shift: float = 0.0, seed: int = 1, lang: str = "en") -> list[Recording]:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(count):
         seen = np.zeros((15, len(CUES)))
         seen[:, [CUES.index("secrecy"), CUES.index("meeting")]] = 0.9
-        return Recording(lang="en", grooming=grooming, hard=True, logits=logits, seen=seen)
+        rows.append(recorded(lang, i % 2 == 0, rng.normal((3.5 if i % 2 == 0 else 0.0) + shift, 1.0, 15), seen))
+    return rows
 
-    rows = [one(i % 2 == 0) for i in range(200)]
+
+def test_calibration_keeps_the_budget_and_centres_the_risk() -> None:
+    rows = rows_of(400)
     slope, bias = fit_scale(rows)
     assert abs(-bias / slope - 1.75) < 0.35
     fitted: Thresholds = calibrate(rows, initial_thresholds())
-    false = sum(tiers(r, fitted).max() >= 2 for r in rows if not r.grooming)
-    hits = sum(tiers(r, fitted).max() >= 2 for r in rows if r.grooming)
-    assert false <= 3 and hits >= 85
+    alerts = [[tiers(r, fitted, p).max() >= 2 for r in rows if r.grooming is label] for label in (False, True) for p in (0, 2)]
+    loose, strict, hits, _ = (sum(a) for a in alerts)
+    assert strict <= 3 and strict <= loose <= 8 and hits >= 170
+
+
+def test_a_language_that_runs_high_is_shifted_back() -> None:
+    slope, bias = fit_scale(rows_of(200))
+    assert fit_language_bias(rows_of(100, shift=1.5, seed=2), slope, bias) < bias - 0.3
+    assert fit_language_bias([], slope, bias) == bias
+
+
+def test_few_conversations_of_a_language_lean_on_all() -> None:
+    pooled = [0.2] * 95 + [0.8] * 5
+    assert lowest_within([], pooled, 0.06) < 0.5 < 0.79 < lowest_within([], pooled, 0.04)
+    assert lowest_within([0.9] * 10, pooled, 0.1) > 0.9
+
+
+def test_limits_of_signs_separate_labelled_messages() -> None:
+    seen = np.zeros((10, len(CUES)))
+    seen[:5, CUES.index("secrecy")], seen[5:, CUES.index("secrecy")] = 0.75, 0.55
+    labels = (("secrecy",),) * 5 + ((),) * 5
+    limits = cue_limits([recorded("en", True, np.zeros(10), seen, labels)])
+    assert 0.55 < limits[CUES.index("secrecy")] <= 0.75
+    assert limits[CUES.index("sexual_approach")] > 1
+
+
+def test_a_language_below_the_bar_is_reduced() -> None:
+    good, bad = rows_of(80), rows_of(80, shift=-9.0, lang="bg")
+    fitted = calibrate(good, initial_thresholds())
+    found = confidence([*good, *bad], fitted)
+    assert found["en"] == "full" and found["bg"] == "reduced"

@@ -12,6 +12,7 @@ from torch import Tensor
 from amparo.message import CUES
 from amparo.tokenizer import Tokenizer
 
+from .ages import swap_age
 from .augment import augment
 from .config import DataConfig, TrainingConfig
 from .conversations import UNKNOWN, Example
@@ -136,6 +137,8 @@ def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: ra
     data = config.data
     rows = []
     for example in examples:
+        if rng.random() < data.age_swap_share:
+            example = swap_age(example, rng)  # noqa: PLW2901
         hide_sender = rng.random() < data.unknown_sender_share
         hide_time = rng.random() < data.unknown_time_share or example.role != "authored"
         steps = []
@@ -191,6 +194,8 @@ def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list
 
 def _authored_risk(example: Example, message: int) -> tuple[float, float]:
     """Certain from the warning point on; before it the truth is open, and weighs little."""
+    if example.grooming and example.adult_from is not None and message >= example.adult_from:
+        return 0.0, 0.0
     if not example.grooming:
         return 0.0, 1.0
     assert example.warn_at is not None

@@ -51,7 +51,7 @@ class SourceConfig:
 
     path: str
     role: str
-    share: float
+    share: float = 0.0
     """Share of the conversations of a batch."""
 
 
@@ -60,6 +60,8 @@ class DataConfig:
     """Where conversations come from and how they are cut and disturbed."""
 
     sources: tuple[SourceConfig, ...] = ()
+    measured_only: tuple[SourceConfig, ...] = ()
+    """Never trained on, by licence or by choice; their shares mean nothing."""
     authored_share: float = 0.5
     authored_dev_percent: int = 12
     """Of the authored scenarios, by hash: kept from training, for calibration and thresholds."""
@@ -68,6 +70,8 @@ class DataConfig:
     held_out_percent: int = 25
     """Of the cases (or groups) of research sources, by hash: never trained on."""
     augment_share: float = 0.3
+    age_swap_share: float = 0.08
+    """Of the conversations: the child's stated age becomes an adult's."""
     unknown_sender_share: float = 0.15
     unknown_time_share: float = 0.5
 
@@ -92,11 +96,16 @@ def load_config(path: Path) -> TrainingConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read: {type(error).__name__}") from error
     data = dict(raw.pop("data", {}))
-    sources = tuple(_build(SourceConfig, s, "data.sources") for s in data.pop("sources", ()))
+    named = {
+        name: tuple(_build(SourceConfig, s, f"data.{name}") for s in data.pop(name, ()))
+        for name in ("sources", "measured_only")
+    }
+    if any(source.share <= 0 for source in named["sources"]):
+        raise ConfigError("a source of data.sources needs a share above 0")
     return TrainingConfig(
         model=_build(ModelConfig, raw.pop("model", {}), "model"),
         optim=_build(OptimConfig, raw.pop("optim", {}), "optim"),
-        data=dataclasses.replace(_build(DataConfig, data, "data"), sources=sources),
+        data=dataclasses.replace(_build(DataConfig, data, "data"), **named),
         **_nothing_else(raw),
     )
 

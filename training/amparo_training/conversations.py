@@ -25,6 +25,7 @@ class Example:
 
     ``senders`` are CONTACT, CHILD or UNKNOWN; ``cues`` are per message, None where nobody labelled;
     ``warn_at`` is the index from which risk is certain, None where it is only known of the whole.
+    ``adult_from`` is set by age swaps: from that message on the child says to be an adult.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Example:
     cues: tuple[tuple[str, ...], ...] | None
     warn_at: int | None
     group: str
+    adult_from: int | None = None
 
 
 def from_authored(conversation: Conversation) -> Example:

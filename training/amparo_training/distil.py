@@ -88,7 +88,7 @@ def distil(
     folder.mkdir(parents=True, exist_ok=True)
     chosen = choose(texts, count, seed)
     targets = teach(teacher, chosen, folder / "teacher.pt")
-    model = GroomingModel(student.encoder, ModelConfig()).train()
+    model = GroomingModel(student.encoder, ModelConfig()).eval()  # no dropout: there is nothing to overfit
     model.encoder.embeddings.requires_grad_(False)
     tokenizer = Tokenizer(student.table)
     weights = [p for p in model.encoder.parameters() if p.requires_grad]

@@ -115,7 +115,7 @@ class GroomingModel(nn.Module):
         pooled: Tensor = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
         return nn.functional.layer_norm(pooled, pooled.shape[-1:])
 
-    def pool_all(self, ids: list[list[int]], budget_tokens: int = 4096) -> Tensor:
+    def pool_all(self, ids: list[list[int]], budget_tokens: int = 1024) -> Tensor:
         """Pool messages of any lengths: sorted, in padded batches of at most ``budget_tokens``."""
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         parts: list[Tensor] = []

@@ -44,16 +44,35 @@ def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Exam
 
 
 def held_out(
-    data: DataConfig, folder: Path | None, everyday: int = 300
+    data: DataConfig, folder: Path | None, everyday: int = 800, texts: int = 1_200
 ) -> tuple[list[Example], list[Example]]:
-    """What training leaves aside: authored conversations, and up to ``everyday`` harmless real ones."""
+    """What training leaves aside: authored conversations, and harmless real ones.
+
+    The harmless are up to ``everyday`` conversations of at most 100 messages, up to ``texts`` single
+    texts, and as many strings of 30 texts from one sender as fit in those.
+    """
     authored = [from_authored(c) for c in load_corpus("train", data.languages)]
-    harmless: list[Example] = []
+    conversations: list[Example] = []
+    single: list[Example] = []
     for source in data.sources:
-        if folder is not None and source.role == "benign":
-            rows = split(read_source(folder / source.path, source.role), data.held_out_percent)[1]
-            harmless += [_shortened(e) for e in rows if not e.grooming]
-    return split(authored, data.authored_dev_percent)[1], harmless[:: max(1, len(harmless) // everyday)]
+        if folder is None or source.role not in ("benign", "benign_text"):
+            continue
+        rows = split(read_source(folder / source.path, source.role), data.held_out_percent)[1]
+        wanted = conversations if source.role == "benign" else single
+        wanted += [_shortened(e) for e in rows if not e.grooming]
+    conversations = conversations[:: max(1, len(conversations) // everyday)]
+    single = single[:: max(1, len(single) // texts)]
+    strings = [_string(single[i : i + 30]) for i in range(0, len(single) - 29, 30)]
+    return split(authored, data.authored_dev_percent)[1], [*conversations, *single, *strings]
+
+
+def _string(texts: list[Example]) -> Example:
+    return dataclasses.replace(
+        texts[0],
+        texts=tuple(e.texts[0] for e in texts),
+        senders=(CONTACT,) * len(texts),
+        gaps_s=(None,) * len(texts),
+    )
 
 
 def _shortened(example: Example, messages: int = 100) -> Example:
