@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the training extra")
 from amparo.errors import ConfigError
 from amparo.tokenizer import Tokenizer
 from amparo_training import train as training
-from amparo_training.augment import _WAYS, augment
+from amparo_training.augment import WAYS, augment
 from amparo_training.batches import Sampler
 from amparo_training.checkpoint import load_model
 from amparo_training.config import ModelConfig, TrainingConfig, load_config
@@ -148,7 +148,7 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path: Path, row: bytes) -> None
         list(read_source(path, "benign_text"))
 
 
-@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_a_disturbance_keeps_a_text_a_text(way) -> None:
     import random
 

@@ -17,7 +17,8 @@ def augment(text: str, rng: random.Random, lang: str = "") -> str:
     """Return ``text`` after one randomly chosen disturbance; some languages also go to Latin letters."""
     if lang in transliterate.LANGUAGES and rng.random() < ROMANISED_SHARE:
         return transliterate.romanise(text, lang, rng)
-    return rng.choice(_WAYS)(text, rng)
+    names = list(WAYS)
+    return WAYS[rng.choices(names, [_WEIGHTS.get(name, 1) for name in names])[0]](text, rng)
 
 
 def _lower(text: str, rng: random.Random) -> str:
@@ -79,17 +80,15 @@ def _invisible(text: str, rng: random.Random) -> str:
     return "".join(c + rng.choice(_INVISIBLE) if rng.random() < 0.15 else c for c in text)
 
 
-_WAYS = (
-    _lower,
-    _lower,
-    _plain,
-    _plain,
-    _typos,
-    _typos,
-    _upper,
-    _stretched,
-    _spaced,
-    _leet,
-    _twins,
-    _invisible,
-)
+WAYS = {
+    "lower case": _lower,
+    "capitals": _upper,
+    "no accents": _plain,
+    "typos": _typos,
+    "stretched": _stretched,
+    "spaced": _spaced,
+    "leet": _leet,
+    "look-alikes": _twins,
+    "invisible": _invisible,
+}
+_WEIGHTS = {"lower case": 2, "no accents": 2, "typos": 2}

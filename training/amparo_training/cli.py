@@ -1,4 +1,4 @@
-"""``amparo-train``: base, run, language, distil, evaluate."""
+"""``amparo-train``: base, distil, run, language."""
 
 from __future__ import annotations
 
@@ -37,15 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--data", type=Path, help="folder that the config's source paths are relative to")
     run.add_argument("--out", type=Path, required=True)
     run.set_defaults(func=_run)
-    evaluate = commands.add_parser("evaluate", help="measure a bundle on authored and held-out conversations")
-    evaluate.add_argument("--bundle", type=Path, required=True)
-    evaluate.add_argument("--part", choices=("test", "train"), default="test", help="of the authored corpus")
-    evaluate.add_argument(
-        "--config", type=Path, help="with --data: also the held-out part of the research sets"
-    )
-    evaluate.add_argument("--data", type=Path)
-    evaluate.add_argument("--out", type=Path, help="write all figures as JSON")
-    evaluate.set_defaults(func=_evaluate)
     language = commands.add_parser("language", help="train the language identifier")
     language.add_argument("--out", type=Path, required=True)
     language.set_defaults(func=_language)
@@ -126,23 +117,6 @@ def _run(options: argparse.Namespace) -> int:
     from .train import train
 
     train(load_pruned(options.base), load_config(options.config), options.data, options.out)
-    return 0
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from amparo import DEVELOPMENT_KEY
-    from amparo.conversation import Model
-
-    from .config import load_config
-    from .evaluate import evaluate, table
-
-    model = Model.load(options.bundle, [DEVELOPMENT_KEY], threads=2)
-    data = load_config(options.config).data if options.config else None
-    result = evaluate(model, options.part, data, options.data)
-    if options.out:
-        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(table(result))
-    print(json.dumps({key: value for key, value in result.items() if key != "authored"}))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib.metadata import entry_points
 
 from .. import __version__
 from ..errors import AmparoError
@@ -20,6 +21,9 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.register(commands)
+    # what is installed beside the SDK may add commands: training adds `evaluate`
+    for found in sorted(entry_points(group="amparo.commands"), key=lambda point: point.name):
+        found.load().register(commands)
     return root
 
 
