@@ -25,8 +25,7 @@ from amparo_training.batches import collate
 from amparo_training.config import DataConfig, ModelConfig, TrainingConfig
 from amparo_training.conversations import from_authored
 from amparo_training.corpus import load
-from amparo_training.model import GroomingModel
-from amparo_training.train import forward
+from amparo_training.model import GroomingModel, forward
 
 
 @pytest.fixture(scope="module")

@@ -112,11 +112,16 @@ def _distil(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from amparo.tokenizer import Tokenizer
+
     from .checkpoint import load_pruned
     from .config import load_config
-    from .train import train
+    from .progress import watcher
+    from .train import held_out, train
 
-    train(load_pruned(options.base), load_config(options.config), options.data, options.out)
+    base, config = load_pruned(options.base), load_config(options.config)
+    authored, _ = held_out(config.data, None)
+    train(base, config, options.data, options.out, watcher(authored, config, Tokenizer(base.table)))
     return 0
 
 

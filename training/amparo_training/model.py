@@ -133,3 +133,13 @@ class GroomingModel(nn.Module):
         back = torch.empty(len(order), dtype=torch.long)
         back[torch.tensor(order)] = torch.arange(len(order))
         return torch.cat(parts)[back]
+
+
+def forward(
+    model: GroomingModel, ids: list[list[int]], place: Tensor, sender: Tensor, gap_s: Tensor
+) -> Roll:
+    """Encode every message, lay them out by conversation, roll the head."""
+    pooled = model.pool_all(ids)
+    laid = pooled.new_zeros(*sender.shape[:2], pooled.shape[1])
+    laid[place[:, 0], place[:, 1]] = pooled
+    return model.head.roll(laid, sender, gap_s)

@@ -22,7 +22,7 @@ from .conversations import CONTACT, Example, from_authored, read_source, split
 from .corpus import load as load_corpus
 from .errors import DataError
 from .losses import loss
-from .model import GroomingModel, Roll
+from .model import GroomingModel, forward
 
 
 def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Example]]]:
@@ -95,16 +95,6 @@ def rate_factor(step: int, optim: OptimConfig) -> float:
         return (step + 1) / optim.warmup_steps
     done = (step - optim.warmup_steps) / max(optim.steps - optim.warmup_steps, 1)
     return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
-def forward(
-    model: GroomingModel, ids: list[list[int]], place: torch.Tensor, sender: torch.Tensor, gap_s: torch.Tensor
-) -> Roll:
-    """Encode every message, lay them out by conversation, roll the head."""
-    pooled = model.pool_all(ids)
-    laid = pooled.new_zeros(*sender.shape[:2], pooled.shape[1])
-    laid[place[:, 0], place[:, 1]] = pooled
-    return model.head.roll(laid, sender, gap_s)
 
 
 def optimizer_of(model: GroomingModel, optim: OptimConfig) -> torch.optim.AdamW:
