@@ -16,6 +16,7 @@ from .ages import swap_age
 from .augment import augment
 from .config import DataConfig, TrainingConfig
 from .conversations import UNKNOWN, Example
+from .remix import precede, thin
 
 CUE_INDEX = {cue: i for i, cue in enumerate(CUES)}
 SEXUAL = CUE_INDEX["sexual_approach"]
@@ -26,6 +27,8 @@ ABSENT_IN_BENIGN = tuple(
 )  # fmt: skip
 RAMP_MESSAGES = 12
 """In real logs the risk is known of the whole only: its weight grows over the first messages."""
+RISE_MESSAGES = 10
+"""Before the warning point of an authored conversation the risk rises over so many messages."""
 MAX_CHUNKS = 8
 """Steps of one long text that training sees."""
 MAX_STEPS = 60
@@ -79,7 +82,16 @@ class Sampler:
             if example.grooming is wanted:
                 break
         if example.role == "benign_text":
-            example = _string_of(pool, example.lang, rng)
+            return _string_of(pool, example.lang, rng)
+        return self._remixed(example, pool, rng) if example.role == "authored" else example
+
+    def _remixed(self, example: Example, pool: Sequence[Example], rng: random.Random) -> Example:
+        if rng.random() < self.config.data.thin_share:
+            example = thin(example, rng)
+        if rng.random() < self.config.data.precede_share:
+            before = [e for e in rng.choices(pool, k=24) if e.lang == example.lang and not e.grooming]
+            if before and before[0].id != example.id:
+                example = precede(example, before[0], rng)
         return example
 
     def encode(self, text: str) -> list[int]:
@@ -201,4 +213,4 @@ def _authored_risk(example: Example, message: int) -> tuple[float, float]:
     assert example.warn_at is not None
     if message >= example.warn_at:
         return 1.0, 1.0 + (message == len(example.texts) - 1)
-    return message / max(example.warn_at, 1) * 0.8, 0.3
+    return max(0.0, 1 - (example.warn_at - message) / RISE_MESSAGES) * 0.8, 0.3

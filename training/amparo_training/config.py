@@ -65,11 +65,17 @@ class DataConfig:
     authored_share: float = 0.5
     authored_dev_percent: int = 12
     """Of the authored scenarios, by hash: kept from training, for calibration and thresholds."""
+    authored_keep_percent: int = 100
+    """Of the authored training scenarios, by another hash: less for a learning curve."""
     languages: tuple[str, ...] = ("en", "es", "pt", "fr", "it", "de", "nl", "el", "bg", "lt", "bn")
     window_messages: int = 40
     held_out_percent: int = 25
     """Of the cases (or groups) of research sources, by hash: never trained on."""
     augment_share: float = 0.3
+    thin_share: float = 0.4
+    """Of the authored conversations: some messages go missing."""
+    precede_share: float = 0.15
+    """The same: harmless talk of the same language comes before."""
     age_swap_share: float = 0.08
     """Of the conversations: the child's stated age becomes an adult's."""
     unknown_sender_share: float = 0.15

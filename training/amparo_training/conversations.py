@@ -117,8 +117,17 @@ def read_source(path: Path, role: str) -> Iterator[Example]:
 
 def is_held_out(example: Example, percent: int) -> bool:
     """Whether the example's case or group belongs to the part that no training sees."""
-    digest = hashlib.sha256(f"amparo held out {example.group}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 100 < percent
+    return _percentile("held out", example) < percent
+
+
+def is_kept(example: Example, percent: int) -> bool:
+    """Whether the example's group belongs to the first ``percent`` of a learning curve."""
+    return _percentile("kept", example) < percent
+
+
+def _percentile(purpose: str, example: Example) -> int:
+    digest = hashlib.sha256(f"amparo {purpose} {example.group}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100
 
 
 def split(examples: Iterable[Example], percent: int) -> tuple[list[Example], list[Example]]:

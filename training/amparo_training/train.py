@@ -18,7 +18,7 @@ from .base import BaseModel
 from .batches import Sampler
 from .checkpoint import load_progress, save_model, save_progress
 from .config import DataConfig, OptimConfig, TrainingConfig
-from .conversations import CONTACT, Example, from_authored, read_source, split
+from .conversations import CONTACT, Example, from_authored, is_kept, read_source, split
 from .corpus import load as load_corpus
 from .errors import DataError
 from .losses import loss
@@ -32,7 +32,8 @@ def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Exam
         DataError: a source is missing or malformed, or nothing is left to train on.
     """
     authored = [from_authored(c) for c in load_corpus("train", data.languages)]
-    pools = [(data.authored_share, split(authored, data.authored_dev_percent)[0])]
+    kept = [e for e in split(authored, data.authored_dev_percent)[0] if is_kept(e, data.authored_keep_percent)]
+    pools = [(data.authored_share, kept)]
     for source in data.sources:
         if folder is None:
             raise DataError(f"the config names {source.path}; say where with --data")
