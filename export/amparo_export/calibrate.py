@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from amparo import config as c
 from amparo.message import CHILD_CUES, CUES
@@ -19,6 +20,7 @@ from amparo.message import CHILD_CUES, CUES
 from .graph import PROFILES, UNMEASURED, Thresholds
 from .latch import Floats, Recording, alert_level, risks, sigmoid
 
+Bools = npt.NDArray[np.bool_]
 PRIOR_CONVERSATIONS = 20.0
 SHARED_CONVERSATIONS = 40.0
 RECALL_BAR = 0.6
@@ -35,7 +37,11 @@ class Budget:
     everyday: float
 
 
-BUDGETS = (Budget(hard=0.04, everyday=0.001), Budget(hard=0.025, everyday=0.001), Budget(hard=0.015, everyday=0.0005))
+BUDGETS = (
+    Budget(hard=0.04, everyday=0.001),
+    Budget(hard=0.025, everyday=0.001),
+    Budget(hard=0.015, everyday=0.0005),
+)
 """By profile: child, younger teen, older teen."""
 EVERYDAY_NOTICES = 0.02
 """Share of everyday conversations, of up to 100 messages, that may show the child a notice."""
@@ -102,7 +108,7 @@ def cue_limits(recordings: Sequence[Recording]) -> list[float]:
             limits.append(2.0 if cue in UNMEASURED else 0.5)
             continue
         values = np.arange(0.3, 0.81, 0.02)
-        found = [_f1(np.asarray(scores) >= value, np.asarray(labels)) for value in values]
+        found = [_f1(np.asarray(scores) >= value, np.asarray(labels, bool)) for value in values]
         limits.append(round(float(values[int(np.argmax(found))]), 2))
     return limits
 
@@ -119,7 +125,7 @@ def _scored(recordings: Sequence[Recording], index: int, cue: str) -> tuple[list
     return scores, labels
 
 
-def _f1(found: Floats, wanted: Floats) -> float:
+def _f1(found: Bools, wanted: Bools) -> float:
     hits = float(np.sum(found & wanted))
     return 2 * hits / max(float(found.sum() + wanted.sum()), 1.0)
 
@@ -135,7 +141,9 @@ def lowest_within(
     """
     own, every = np.asarray(levels), np.asarray(pooled)
     for value in np.arange(0.30, 0.995, 0.005):
-        reached = float(np.sum(own >= value)) + (shared * float(np.mean(every >= value)) if len(every) else 0.0)
+        reached = float(np.sum(own >= value)) + (
+            shared * float(np.mean(every >= value)) if len(every) else 0.0
+        )
         if reached <= share * (len(own) + (shared if len(every) else 0.0)):
             return round(float(value), 3)
     return 0.995
@@ -156,18 +164,24 @@ def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
     hard_levels = _by_language(harmless, lambda r: alert_level(r, base))
     everyday_levels = [alert_level(r, base) for r in everyday]
     notice_floor = max(
-        lowest_within([], [float(risks(r, base).max()) for r in everyday if len(r.logits) > 1], EVERYDAY_NOTICES),
-        lowest_within([], [float(risks(r, base).max()) for r in everyday if len(r.logits) == 1], TEXT_NOTICES),
-    )  # fmt: skip
+        lowest_within(
+            [], [float(risks(r, base).max()) for r in everyday if len(r.logits) > 1], EVERYDAY_NOTICES
+        ),
+        lowest_within(
+            [], [float(risks(r, base).max()) for r in everyday if len(r.logits) == 1], TEXT_NOTICES
+        ),
+    )
     concern, notice, urgent = [], [], []
     for lang in c.LANGUAGES:
         row = [
             max(
-                lowest_within(hard_levels.get(lang, []), [v for vs in hard_levels.values() for v in vs], budget.hard),
+                lowest_within(
+                    hard_levels.get(lang, []), [v for vs in hard_levels.values() for v in vs], budget.hard
+                ),
                 lowest_within([], everyday_levels, budget.everyday),
             )
             for budget in BUDGETS
-        ]  # fmt: skip
+        ]
         concern.append(row)
         notice.append([min(notice_floor, value) for value in row])
         urgent.append([round(value + (1 - value) * 0.5, 4) for value in row])
@@ -175,7 +189,9 @@ def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
     return dataclasses.replace(base, notice=notice, concern=concern, urgent=urgent)
 
 
-def _by_language(recordings: Sequence[Recording], level: Callable[[Recording], float]) -> dict[str, list[float]]:
+def _by_language(
+    recordings: Sequence[Recording], level: Callable[[Recording], float]
+) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for r in recordings:
         found.setdefault(r.lang, []).append(level(r))

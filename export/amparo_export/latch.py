@@ -82,7 +82,9 @@ def tiers(recording: Recording, thresholds: Thresholds, profile: int = 0) -> npt
 
 def families(recording: Recording, thresholds: Thresholds) -> npt.NDArray[np.float64]:
     """Families of signs seen up to each message, (t, 7) of 0 and 1."""
-    present: Floats = ((recording.seen >= np.asarray(thresholds.cue)).astype(float) @ _FAMILY > 0).astype(float)
+    present: Floats = ((recording.seen >= np.asarray(thresholds.cue)).astype(float) @ _FAMILY > 0).astype(
+        float
+    )
     return present
 
 

@@ -16,7 +16,14 @@ from amparo import config as c
 from amparo.message import CUES
 from amparo.runtime import OnnxRuntime
 from amparo.tokenizer import Tokenizer
-from amparo_export.calibrate import calibrate, confidence, cue_limits, fit_language_bias, fit_scale, lowest_within
+from amparo_export.calibrate import (
+    calibrate,
+    confidence,
+    cue_limits,
+    fit_language_bias,
+    fit_scale,
+    lowest_within,
+)
 from amparo_export.graph import GuardGraph, Thresholds, initial_thresholds
 from amparo_export.latch import Recording, alert_level, tiers
 from amparo_export.parity import measure
@@ -216,7 +223,9 @@ def rows_of(count: int, shift: float = 0.0, seed: int = 1, lang: str = "en") -> 
     for i in range(count):
         seen = np.zeros((15, len(CUES)))
         seen[:, [CUES.index("secrecy"), CUES.index("meeting")]] = 0.9
-        rows.append(recorded(lang, i % 2 == 0, rng.normal((3.5 if i % 2 == 0 else 0.0) + shift, 1.0, 15), seen))
+        rows.append(
+            recorded(lang, i % 2 == 0, rng.normal((3.5 if i % 2 == 0 else 0.0) + shift, 1.0, 15), seen)
+        )
     return rows
 
 
@@ -225,7 +234,11 @@ def test_calibration_keeps_the_budget_and_centres_the_risk() -> None:
     slope, bias = fit_scale(rows)
     assert abs(-bias / slope - 1.75) < 0.35
     fitted: Thresholds = calibrate(rows, initial_thresholds())
-    alerts = [[tiers(r, fitted, p).max() >= 2 for r in rows if r.grooming is label] for label in (False, True) for p in (0, 2)]
+    alerts = [
+        [tiers(r, fitted, p).max() >= 2 for r in rows if r.grooming is label]
+        for label in (False, True)
+        for p in (0, 2)
+    ]
     loose, strict, hits, _ = (sum(a) for a in alerts)
     assert strict <= 3 and strict <= loose <= 8 and hits >= 170
 

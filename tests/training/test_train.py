@@ -17,8 +17,8 @@ from amparo_training.augment import WAYS, augment
 from amparo_training.batches import Sampler
 from amparo_training.checkpoint import load_model
 from amparo_training.config import ModelConfig, TrainingConfig, load_config
-from amparo_training.conversations import read_source
 from amparo_training.errors import DataError
+from amparo_training.sources import read_source
 
 CONFIG = """
 [model]

@@ -91,10 +91,10 @@ def _lines(path: Path, limit: int = 6000) -> Iterator[str]:
 def _distil(options: argparse.Namespace) -> int:
     from .base import load_base
     from .checkpoint import load_pruned, save_base
-    from .conversations import read_rows
     from .corpus import LANGUAGES
     from .corpus import load as load_corpus
     from .distil import distil
+    from .sources.jsonl import rows as read_rows
 
     texts: dict[str, list[str]] = {}
     for path in options.text:

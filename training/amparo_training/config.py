@@ -53,6 +53,10 @@ class SourceConfig:
     role: str
     share: float = 0.0
     """Share of the conversations of a batch."""
+    format: str = "auto"
+    """One of ``sources.FORMATS``; auto goes by the suffix."""
+    labels: str = ""
+    """For PAN12: the file that names the predators, relative like ``path``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,9 @@ def load_config(path: Path) -> TrainingConfig:
     return TrainingConfig(
         model=_build(ModelConfig, raw.pop("model", {}), "model"),
         optim=_build(OptimConfig, raw.pop("optim", {}), "optim"),
-        data=dataclasses.replace(_build(DataConfig, data, "data"), **named),
+        data=dataclasses.replace(
+            _build(DataConfig, data, "data"), sources=named["sources"], measured_only=named["measured_only"]
+        ),
         **_nothing_else(raw),
     )
 

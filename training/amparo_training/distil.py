@@ -48,7 +48,9 @@ def choose(texts: Mapping[str, Sequence[str]], count: int, seed: int) -> list[tu
     chosen = [
         (lang, text)
         for lang, share in sorted(shares.items())
-        for text in rng.sample(sorted(set(texts[lang])), min(len(set(texts[lang])), round(count * share / total)))
+        for text in rng.sample(
+            sorted(set(texts[lang])), min(len(set(texts[lang])), round(count * share / total))
+        )
     ]
     rng.shuffle(chosen)
     return chosen

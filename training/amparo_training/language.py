@@ -28,6 +28,8 @@ OTHERS = (
 
 BUCKETS = 8_192
 SAMPLES_A_LANGUAGE = 2_500
+
+
 def samples(lang: str, rng: random.Random) -> Iterable[str]:
     """Strings of 1 to 12 common words, drawn by frequency."""
     words = wordfreq.top_n_list(lang, 20_000)

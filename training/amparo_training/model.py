@@ -85,9 +85,7 @@ class Head(nn.Module):
         hidden = pooled.new_zeros(batch, self.config.hidden)
         cues, risks = [], []
         for t in range(length):
-            cue, risk, seen, hidden = self.step(
-                pooled[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden
-            )
+            cue, risk, seen, hidden = self.step(pooled[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden)
             cues.append(cue)
             risks.append(risk)
         return Roll(torch.stack(cues, dim=1), torch.cat(risks, dim=1))
@@ -135,9 +133,7 @@ class GroomingModel(nn.Module):
         return torch.cat(parts)[back]
 
 
-def forward(
-    model: GroomingModel, ids: list[list[int]], place: Tensor, sender: Tensor, gap_s: Tensor
-) -> Roll:
+def forward(model: GroomingModel, ids: list[list[int]], place: Tensor, sender: Tensor, gap_s: Tensor) -> Roll:
     """Encode every message, lay them out by conversation, roll the head."""
     pooled = model.pool_all(ids)
     laid = pooled.new_zeros(*sender.shape[:2], pooled.shape[1])

@@ -29,8 +29,9 @@ def watcher(
     )
     quiet = replace(config, data=plain)
     batches = [
-        collate(examples[i : i + GROUP], tokenizer.encode, quiet, Random(0)) for i in range(0, len(examples), GROUP)
-    ]  # fmt: skip
+        collate(examples[i : i + GROUP], tokenizer.encode, quiet, Random(0))
+        for i in range(0, len(examples), GROUP)
+    ]
 
     def measure(model: GroomingModel) -> dict[str, float]:
         sides: tuple[list[float], list[float]] = ([], [])

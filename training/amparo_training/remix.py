@@ -32,10 +32,13 @@ def precede(example: Example, before: Example, rng: random.Random) -> Example:
     head = _take(before, range(len(before.texts) - count, len(before.texts)))
     assert head.cues is not None and example.cues is not None and not before.grooming
     return replace(
-        example, texts=head.texts + example.texts, senders=head.senders + example.senders,
-        gaps_s=head.gaps_s + example.gaps_s, cues=head.cues + example.cues,
+        example,
+        texts=head.texts + example.texts,
+        senders=head.senders + example.senders,
+        gaps_s=head.gaps_s + example.gaps_s,
+        cues=head.cues + example.cues,
         warn_at=None if example.warn_at is None else example.warn_at + count,
-    )  # fmt: skip
+    )
 
 
 def _take(example: Example, kept: Sequence[int]) -> Example:

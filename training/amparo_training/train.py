@@ -18,11 +18,12 @@ from .base import BaseModel
 from .batches import Sampler
 from .checkpoint import load_progress, save_model, save_progress
 from .config import DataConfig, OptimConfig, TrainingConfig
-from .conversations import CONTACT, Example, from_authored, is_kept, read_source, split
+from .conversations import CONTACT, Example, from_authored, is_kept, split
 from .corpus import load as load_corpus
 from .errors import DataError
 from .losses import loss
 from .model import GroomingModel, forward
+from .sources import read
 
 
 def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Example]]]:
@@ -32,12 +33,14 @@ def gather(data: DataConfig, folder: Path | None) -> list[tuple[float, list[Exam
         DataError: a source is missing or malformed, or nothing is left to train on.
     """
     authored = [from_authored(c) for c in load_corpus("train", data.languages)]
-    kept = [e for e in split(authored, data.authored_dev_percent)[0] if is_kept(e, data.authored_keep_percent)]
+    kept = [
+        e for e in split(authored, data.authored_dev_percent)[0] if is_kept(e, data.authored_keep_percent)
+    ]
     pools = [(data.authored_share, kept)]
     for source in data.sources:
         if folder is None:
             raise DataError(f"the config names {source.path}; say where with --data")
-        examples = [e for e in read_source(folder / source.path, source.role) if _usable(e)]
+        examples = [e for e in read(source, folder) if _usable(e)]
         pools.append((source.share, split(examples, data.held_out_percent)[0]))
     if not any(pool for _, pool in pools):
         raise DataError("no conversations to train on")
@@ -58,7 +61,7 @@ def held_out(
     for source in data.sources:
         if folder is None or source.role not in ("benign", "benign_text"):
             continue
-        rows = split(read_source(folder / source.path, source.role), data.held_out_percent)[1]
+        rows = split(read(source, folder), data.held_out_percent)[1]
         wanted = conversations if source.role == "benign" else single
         wanted += [_shortened(e) for e in rows if not e.grooming]
     conversations = conversations[:: max(1, len(conversations) // everyday)]

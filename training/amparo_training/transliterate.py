@@ -4,24 +4,149 @@ from __future__ import annotations
 
 import random
 
-_GREEK = dict(zip("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋ", (
-    "a", "b", "g", "d", "e", "z", "i", "th", "i", "k", "l", "m", "n", "ks", "o", "p", "r", "s", "s", "t", "y",
-    "f", "x", "ps", "o", "a", "e", "i", "i", "o", "y", "o", "i", "y",
-), strict=True))  # fmt: skip
-_BULGARIAN = dict(zip("абвгдежзийклмнопрстуфхцчшщъьюя", (
-    "a", "b", "v", "g", "d", "e", "j", "z", "i", "i", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f",
-    "h", "c", "ch", "sh", "sht", "a", "i", "iu", "ia",
-), strict=True))  # fmt: skip
+_GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋ",
+        (
+            "a",
+            "b",
+            "g",
+            "d",
+            "e",
+            "z",
+            "i",
+            "th",
+            "i",
+            "k",
+            "l",
+            "m",
+            "n",
+            "ks",
+            "o",
+            "p",
+            "r",
+            "s",
+            "s",
+            "t",
+            "y",
+            "f",
+            "x",
+            "ps",
+            "o",
+            "a",
+            "e",
+            "i",
+            "i",
+            "o",
+            "y",
+            "o",
+            "i",
+            "y",
+        ),
+        strict=True,
+    )
+)
+_BULGARIAN = dict(
+    zip(
+        "абвгдежзийклмнопрстуфхцчшщъьюя",
+        (
+            "a",
+            "b",
+            "v",
+            "g",
+            "d",
+            "e",
+            "j",
+            "z",
+            "i",
+            "i",
+            "k",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "r",
+            "s",
+            "t",
+            "u",
+            "f",
+            "h",
+            "c",
+            "ch",
+            "sh",
+            "sht",
+            "a",
+            "i",
+            "iu",
+            "ia",
+        ),
+        strict=True,
+    )
+)
 _BENGALI = {
-    "ক": "k", "খ": "kh", "গ": "g", "ঘ": "gh", "ঙ": "ng", "চ": "c", "ছ": "ch", "জ": "j", "ঝ": "jh", "ঞ": "n",
-    "ট": "t", "ঠ": "th", "ড": "d", "ঢ": "dh", "ণ": "n", "ত": "t", "থ": "th", "দ": "d", "ধ": "dh", "ন": "n",
-    "প": "p", "ফ": "f", "ব": "b", "ভ": "v", "ম": "m", "য": "j", "র": "r", "ল": "l", "শ": "sh", "ষ": "sh",
-    "স": "s", "হ": "h", "ৎ": "t", "\u09dc": "r", "\u09dd": "rh", "\u09df": "y",
-}  # fmt: skip
+    "ক": "k",
+    "খ": "kh",
+    "গ": "g",
+    "ঘ": "gh",
+    "ঙ": "ng",
+    "চ": "c",
+    "ছ": "ch",
+    "জ": "j",
+    "ঝ": "jh",
+    "ঞ": "n",
+    "ট": "t",
+    "ঠ": "th",
+    "ড": "d",
+    "ঢ": "dh",
+    "ণ": "n",
+    "ত": "t",
+    "থ": "th",
+    "দ": "d",
+    "ধ": "dh",
+    "ন": "n",
+    "প": "p",
+    "ফ": "f",
+    "ব": "b",
+    "ভ": "v",
+    "ম": "m",
+    "য": "j",
+    "র": "r",
+    "ল": "l",
+    "শ": "sh",
+    "ষ": "sh",
+    "স": "s",
+    "হ": "h",
+    "ৎ": "t",
+    "\u09dc": "r",
+    "\u09dd": "rh",
+    "\u09df": "y",
+}
 _BENGALI_VOWELS = {
-    "অ": "o", "আ": "a", "ই": "i", "ঈ": "i", "উ": "u", "ঊ": "u", "ঋ": "ri", "এ": "e", "ঐ": "oi", "ও": "o", "ঔ": "ou",
-}  # fmt: skip
-_BENGALI_SIGNS = {"া": "a", "ি": "i", "ী": "i", "ু": "u", "ূ": "u", "ৃ": "ri", "ে": "e", "ৈ": "oi", "ো": "o", "ৌ": "ou"}  # fmt: skip
+    "অ": "o",
+    "আ": "a",
+    "ই": "i",
+    "ঈ": "i",
+    "উ": "u",
+    "ঊ": "u",
+    "ঋ": "ri",
+    "এ": "e",
+    "ঐ": "oi",
+    "ও": "o",
+    "ঔ": "ou",
+}
+_BENGALI_SIGNS = {
+    "া": "a",
+    "ি": "i",
+    "ী": "i",
+    "ু": "u",
+    "ূ": "u",
+    "ৃ": "ri",
+    "ে": "e",
+    "ৈ": "oi",
+    "ো": "o",
+    "ৌ": "ou",
+}
 _BENGALI_OTHER = {"ং": "ng", "ঃ": "", "ঁ": "", "।": ".", "‍": "", "‌": ""}
 _HASANTA, _NUKTA = "্", "়"
 _HABITS = {
@@ -46,7 +171,7 @@ def romanise(text: str, lang: str, rng: random.Random) -> str:
 
 
 def _bengali(text: str) -> str:
-    """A consonant carries an unwritten vowel unless a sign, another vowel's absence or the word's end follows."""
+    """A consonant carries an unwritten vowel unless a sign, a hasanta or the word's end follows."""
     for base, letter in (("ড", "\u09dc"), ("ঢ", "\u09dd"), ("য", "\u09df")):
         text = text.replace(base + _NUKTA, letter)
     out = []

@@ -1,4 +1,4 @@
-"""``python -m amparo_training.corpus check [FILE ..]`` and ``... freeze``."""
+"""``amparo-corpus check [FILE ..]``, ``freeze``, and ``deck LANG [SEED]``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from .check import check, near_duplicates, summary
+from .deck import deal
 from .format import ROOT, Conversation, CorpusError
 
+CARDS = 36
 FROZEN = ROOT / "test.sha256"
 
 
@@ -21,12 +23,15 @@ def test_part_digest() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Check the named files (default: all), or freeze the test part."""
+    """Check the named files (default: all), freeze the test part, or deal a writer's cards."""
     if arguments == ["freeze"]:
         if FROZEN.exists():
             print(f"already frozen: {FROZEN.read_text().strip()}", file=sys.stderr)
             return 1
         FROZEN.write_text(test_part_digest() + "\n")
+        return 0
+    if arguments[:1] == ["deck"] and len(arguments) in (2, 3):
+        print(*deal(arguments[1], CARDS, int((arguments[2:] or ["1"])[0])), sep="\n")
         return 0
     files = [Path(a) for a in arguments[1:]] or sorted(ROOT.glob("t*/*.txt"))
     failed = False

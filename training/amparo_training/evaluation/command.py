@@ -13,18 +13,25 @@ from amparo.bundle import DEVELOPMENT_KEY, shipped_bundle
 def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]  # argparse's own type
     """Add the command."""
     parser = commands.add_parser(
-        "evaluate", help="measure a bundle: all metrics, JSON and a page with plots",
+        "evaluate",
+        help="measure a bundle: all metrics, JSON and a page with plots",
         description="Authored conversations always; with --data, the research sets that the config names, "
         "held-out cases and groups only. Everything int8, one message at a time, as shipped.",
-    )  # fmt: skip
-    parser.add_argument("--bundle", type=Path, default=shipped_bundle(), help="bundle folder (default: shipped)")
+    )
+    parser.add_argument(
+        "--bundle", type=Path, default=shipped_bundle(), help="bundle folder (default: shipped)"
+    )
     parser.add_argument("--key", default=DEVELOPMENT_KEY, metavar="HEX", help="its signing key")
     parser.add_argument("--config", type=Path, help="training config, for its sets and what it held out")
     parser.add_argument("--data", type=Path, help="folder that the config's paths are relative to")
     parser.add_argument("--part", choices=("test", "train"), default="test", help="of the authored corpus")
     parser.add_argument("--compare", action="store_true", help="also train and measure the comparators")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/evaluate"), help="embeddings of comparators")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="evaluation.json and .html go here")
+    parser.add_argument(
+        "--cache", type=Path, default=Path(".cache/evaluate"), help="embeddings of comparators"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="evaluation.json and .html go here"
+    )
     parser.set_defaults(func=run)
 
 

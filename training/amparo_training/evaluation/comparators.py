@@ -69,9 +69,11 @@ class TfIdf:
 
         rows = [(" ".join(e.texts[w]), e.grooming) for e in examples for w in windows(e, WINDOW // 2)]
         self._model = make_pipeline(
-            TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), min_df=3, max_features=200_000, sublinear_tf=True),
+            TfidfVectorizer(
+                analyzer="char_wb", ngram_range=(1, 4), min_df=3, max_features=200_000, sublinear_tf=True
+            ),
             LogisticRegression(C=10.0, class_weight="balanced", max_iter=300),
-        )  # fmt: skip
+        )
         self._model.fit([t for t, _ in rows], [y for _, y in rows])
 
     def risks(self, example: Example) -> list[float]:
@@ -151,8 +153,18 @@ class Sentinel:
         """Index messages: up to 3,000 of offenders, 9,000 of everyday."""
         sides = []
         for grooming, most in ((True, OFFENDER_MESSAGES), (False, EVERYDAY_MESSAGES)):
-            texts = sorted({t for e in examples if e.grooming is grooming for t, s in zip(e.texts, e.senders, strict=True) if s != CHILD and len(t) > 8})
-            rows = self._embedder([texts[i * len(texts) // most] for i in range(most)] if len(texts) > most else texts)
+            texts = sorted(
+                {
+                    t
+                    for e in examples
+                    if e.grooming is grooming
+                    for t, s in zip(e.texts, e.senders, strict=True)
+                    if s != CHILD and len(t) > 8
+                }
+            )
+            rows = self._embedder(
+                [texts[i * len(texts) // most] for i in range(most)] if len(texts) > most else texts
+            )
             sides.append(rows / np.linalg.norm(rows, axis=1, keepdims=True))
         self._offender, self._everyday = sides
 
@@ -240,16 +252,28 @@ class Task:
 
 def task_of(train: Sequence[Sequence[Example]], sets: Sequence[NamedSet]) -> Task:
     """Cut to a size that four methods can read in minutes."""
-    chosen = tuple(first(e, MESSAGES) for pool in train for e in (pool if pool and pool[0].role == "authored" else spread(pool, EACH)))
+    chosen = tuple(
+        first(e, MESSAGES)
+        for pool in train
+        for e in (pool if pool and pool[0].role == "authored" else spread(pool, EACH))
+    )
     cut = tuple(
-        NamedSet(name=s.name, kind=s.kind, examples=tuple(first(e, MESSAGES) for e in (s.examples if s.kind == "authored" else spread(s.examples, EACH))))
-        for s in sets if s.kind in ("authored", "whole", "segment", "benign")
-    )  # fmt: skip
+        NamedSet(
+            name=s.name,
+            kind=s.kind,
+            examples=tuple(
+                first(e, MESSAGES) for e in (s.examples if s.kind == "authored" else spread(s.examples, EACH))
+            ),
+        )
+        for s in sets
+        if s.kind in ("authored", "whole", "segment", "benign")
+    )
     return Task(train=chosen, sets=cut)
 
 
 def summary(risks: dict[str, list[tuple[bool, list[float]]]], kinds: dict[str, str]) -> dict[str, Any]:
     """The figures that all methods share, ours too; ``risks`` by set: (grooming, risk a message)."""
+
     def sides(rows: list[tuple[bool, list[float]]]) -> tuple[list[float], list[float]]:
         return [r[-1] for label, r in rows if label], [r[-1] for label, r in rows if not label]
 
@@ -258,11 +282,17 @@ def summary(risks: dict[str, list[tuple[bool, list[float]]]], kinds: dict[str, s
         good, bad = sides(risks[name])
         if kind == "authored":
             result["authored"] = {
-                "auc": bootstrap(good, bad, auc), "average_precision": average_precision(good, bad),
-                "recall_at_3_percent": recall_at(good, bad, 0.03), "recall_at_1_percent": recall_at(good, bad, 0.01),
-            }  # fmt: skip
+                "auc": bootstrap(good, bad, auc),
+                "average_precision": average_precision(good, bad),
+                "recall_at_3_percent": recall_at(good, bad, 0.03),
+                "recall_at_1_percent": recall_at(good, bad, 0.01),
+            }
         if kind == "segment":
-            hits, missed, false = sum(r >= 0.5 for r in good), sum(r < 0.5 for r in good), sum(r >= 0.5 for r in bad)
+            hits, missed, false = (
+                sum(r >= 0.5 for r in good),
+                sum(r < 0.5 for r in good),
+                sum(r >= 0.5 for r in bad),
+            )
             result[name] = {"auc": auc(good, bad), "f1": f1_of(hits, false, missed)}
     whole = [row for name, kind in kinds.items() if kind == "whole" for row in risks[name]]
     benign = [row for name, kind in kinds.items() if kind == "benign" for row in risks[name]]

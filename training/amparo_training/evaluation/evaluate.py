@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,7 +31,7 @@ class Wanted:
     part: str = "test"
     folder: Path | None = None
     """Of the research data that the config names; None: the authored part only."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     comparators: bool = False
     cache: Path = Path(".cache")
 
@@ -49,8 +49,13 @@ def evaluate(bundle: Path, key: str, config: TrainingConfig, wanted: Wanted) -> 
     own, scripts = authored(wanted.part, config.data)
     outcomes = run(bundle, key, own.examples, title="authored")
     result: dict[str, Any] = {
-        "bundle": {"version": manifest.version, "model_id": manifest.model_id, "languages": manifest.languages},
-        "sdk": amparo.__version__, "part": wanted.part,
+        "bundle": {
+            "version": manifest.version,
+            "model_id": manifest.model_id,
+            "languages": manifest.languages,
+        },
+        "sdk": amparo.__version__,
+        "part": wanted.part,
         "authored": figures.headline(outcomes),
         "by_language": figures.by(outcomes, lambda o: o.example.lang),
         "by_script": figures.by(outcomes, lambda o: f"{o.example.lang} {scripts[o.example.id]}"),
@@ -58,7 +63,7 @@ def evaluate(bundle: Path, key: str, config: TrainingConfig, wanted: Wanted) -> 
         "conditions": conditions(bundle, key, own.examples, outcomes),
         "obfuscation": obfuscation(bundle, key, own.examples),
         "probes": probes.measure(bundle, key, spread(own.examples, 120), limits),
-    }  # fmt: skip
+    }
     if wanted.folder is not None:
         sets = research(config.data, wanted.folder, wanted.limits)
         result |= researched(bundle, key, sets, outcomes)
@@ -71,7 +76,9 @@ def evaluate(bundle: Path, key: str, config: TrainingConfig, wanted: Wanted) -> 
     return result
 
 
-def conditions(bundle: Path, key: str, examples: Sequence[Example], known: Sequence[Outcome]) -> dict[str, Any]:
+def conditions(
+    bundle: Path, key: str, examples: Sequence[Example], known: Sequence[Outcome]
+) -> dict[str, Any]:
     """The authored part under other conditions: language not given, speakers unknown, other profiles."""
     unknown = [replace(e, senders=(2,) * len(e.senders)) for e in examples]
     return {
@@ -89,9 +96,15 @@ def obfuscation(bundle: Path, key: str, examples: Sequence[Example]) -> dict[str
     found = {}
     for name, way in {"none": lambda text, rng: text, **WAYS}.items():
         disguised = [
-            replace(e, texts=tuple(way(t, Random(f"{e.id} {i}")) if s != 1 else t for i, (t, s) in enumerate(zip(e.texts, e.senders, strict=True))))
+            replace(
+                e,
+                texts=tuple(
+                    way(t, Random(f"{e.id} {i}")) if s != 1 else t
+                    for i, (t, s) in enumerate(zip(e.texts, e.senders, strict=True))
+                ),
+            )
             for e in grooming
-        ]  # fmt: skip
+        ]
         found[name] = figures.authored(run(bundle, key, disguised, title=name))["alert_recall"]
     return found
 
@@ -107,7 +120,7 @@ def researched(bundle: Path, key: str, sets: Sequence[NamedSet], own: Sequence[O
         "texts": {s.name: figures.benign(rows) for s, rows in read if s.kind == "texts"},
         "texts_together": figures.benign([o for s, rows in read if s.kind == "texts" for o in rows]),
         "strings_together": figures.benign([o for s, rows in read if s.kind == "strings" for o in rows]),
-    }  # fmt: skip
+    }
     grooming = [o for s, rows in read if s.kind == "whole" for o in rows]
     for name, rows in [(s.name, rows) for s, rows in read if s.kind == "benign"]:
         if grooming and rows:
@@ -127,9 +140,19 @@ def source_control(
     Windows of one side's messages, author unknown: if decoys' windows, which groom nobody, rank over
     everyday chat as offenders' do, the model knows the source. What is left is offender against decoy.
     """
-    offender, decoy = ([_piece(one_side(e, child), start) for e in logs for start in range(0, 400, CONTROL_MESSAGES) if len(one_side(e, child).texts) >= start + 10] for child in (False, True))
+    offender, decoy = (
+        [
+            _piece(one_side(e, child), start)
+            for e in logs
+            for start in range(0, 400, CONTROL_MESSAGES)
+            if len(one_side(e, child).texts) >= start + 10
+        ]
+        for child in (False, True)
+    )
     everyday = [_piece(one_side(e, False), 0) for e in chat if len(e.texts) >= 24]
-    risks = [figures.last(run(bundle, key, rows, title="source control")) for rows in (offender, decoy, everyday)]
+    risks = [
+        figures.last(run(bundle, key, rows, title="source control")) for rows in (offender, decoy, everyday)
+    ]
     bad, good = figures.sides(own)
     return {
         "windows": [len(rows) for rows in risks],
@@ -142,7 +165,9 @@ def source_control(
 
 def _piece(example: Example, start: int) -> Example:
     cut = slice(start, start + CONTROL_MESSAGES)
-    return replace(example, texts=example.texts[cut], senders=example.senders[cut], gaps_s=example.gaps_s[cut])
+    return replace(
+        example, texts=example.texts[cut], senders=example.senders[cut], gaps_s=example.gaps_s[cut]
+    )
 
 
 def compare(bundle: Path, key: str, task: comparators.Task, cache: Path) -> dict[str, Any]:

@@ -11,9 +11,19 @@ from amparo.message import CUES
 
 from ..conversations import CHILD
 from .metrics import (
-    PREVALENCES, Share, auc, average_precision, bootstrap, curve, f1_of, f_latency, precision_at, recall_at,
-    reliability, share_of,
-)  # fmt: skip
+    PREVALENCES,
+    Share,
+    auc,
+    average_precision,
+    bootstrap,
+    curve,
+    f1_of,
+    f_latency,
+    precision_at,
+    recall_at,
+    reliability,
+    share_of,
+)
 from .outcome import Outcome
 
 
@@ -30,14 +40,20 @@ def last(outcomes: Sequence[Outcome]) -> list[float]:
 def authored(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Alerts, notices, ranking and earliness of conversations with a warning point."""
     bad, good = sides(outcomes)
-    alerts, false = share_of([o.alerted_at is not None for o in bad]), share_of([o.alerted_at is not None for o in good])
+    alerts, false = (
+        share_of([o.alerted_at is not None for o in bad]),
+        share_of([o.alerted_at is not None for o in good]),
+    )
     return {
-        "grooming": len(bad), "harmless": len(good),
-        "alert_recall": alerts.to_dict(), "false_alerts": false.to_dict(),
+        "grooming": len(bad),
+        "harmless": len(good),
+        "alert_recall": alerts.to_dict(),
+        "false_alerts": false.to_dict(),
         "notice_recall": share_of([o.noticed_at is not None for o in bad]).to_dict(),
         "false_notices": share_of([o.noticed_at is not None for o in good]).to_dict(),
-        "auc": auc(last(bad), last(good)), "earliness": earliness(bad),
-    }  # fmt: skip
+        "auc": auc(last(bad), last(good)),
+        "earliness": earliness(bad),
+    }
 
 
 def headline(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -51,9 +67,10 @@ def headline(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "average_precision": bootstrap(last(bad), last(good), average_precision),
         "recall_at_1_percent": bootstrap(last(bad), last(good), lambda p, n: recall_at(p, n, 0.01)),
         "recall_at_0.1_percent": bootstrap(last(bad), last(good), lambda p, n: recall_at(p, n, 0.001)),
-        "reliability": reliability(last(bad), last(good)), "curve": curve(last(bad), last(good)),
+        "reliability": reliability(last(bad), last(good)),
+        "curve": curve(last(bad), last(good)),
         "precision_at_prevalence": {str(p): precision_at(recall, false, p) for p in PREVALENCES},
-    }  # fmt: skip
+    }
 
 
 def by(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> dict[str, dict[str, Any]]:
@@ -80,7 +97,7 @@ def earliness(grooming: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def signs(outcomes: Sequence[Outcome], limits: Sequence[float]) -> dict[str, Any]:
-    """Each labelled sign over the messages that could carry it: ranking, and precision and recall at its limit."""
+    """Each labelled sign over messages that could carry it: ranking, precision and recall at its limit."""
     figures = {}
     for index, cue in enumerate(CUES):
         scores: tuple[list[float], list[float]] = ([], [])
@@ -91,9 +108,12 @@ def signs(outcomes: Sequence[Outcome], limits: Sequence[float]) -> dict[str, Any
                     scores[cue in labelled].append(cues[index])
         hits, false = sum(s >= limits[index] for s in scores[1]), sum(s >= limits[index] for s in scores[0])
         figures[cue] = {
-            "positives": len(scores[1]), "messages": len(scores[0]) + len(scores[1]), "auc": auc(scores[1], scores[0]),
-            "recall": Share(hits, len(scores[1])).to_dict(), "precision": Share(hits, hits + false).to_dict(),
-        }  # fmt: skip
+            "positives": len(scores[1]),
+            "messages": len(scores[0]) + len(scores[1]),
+            "auc": auc(scores[1], scores[0]),
+            "recall": Share(hits, len(scores[1])).to_dict(),
+            "precision": Share(hits, hits + false).to_dict(),
+        }
     return figures
 
 
@@ -103,11 +123,14 @@ def segments(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     hits, missed = sum(r >= 0.5 for r in last(bad)), sum(r < 0.5 for r in last(bad))
     false = sum(r >= 0.5 for r in last(good))
     return {
-        "grooming": len(bad), "harmless": len(good), "f1": f1_of(hits, false, missed),
-        "recall": Share(hits, len(bad)).to_dict(), "false_positives": Share(false, len(good)).to_dict(),
+        "grooming": len(bad),
+        "harmless": len(good),
+        "f1": f1_of(hits, false, missed),
+        "recall": Share(hits, len(bad)).to_dict(),
+        "false_positives": Share(false, len(good)).to_dict(),
         "auc": bootstrap(last(bad), last(good), auc),
         "average_precision": bootstrap(last(bad), last(good), average_precision),
-    }  # fmt: skip
+    }
 
 
 def benign(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -116,10 +139,12 @@ def benign(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         share_of([getattr(o, name) is not None for o in outcomes]) for name in ("alerted_at", "noticed_at")
     )
     return {
-        "conversations": len(outcomes), "alerts": alerts.to_dict(), "notices": notices.to_dict(),
+        "conversations": len(outcomes),
+        "alerts": alerts.to_dict(),
+        "notices": notices.to_dict(),
         "alerts_per_1000": 1000 * alerts.hits / max(alerts.total, 1),
         "notices_per_1000": 1000 * notices.hits / max(notices.total, 1),
-    }  # fmt: skip
+    }
 
 
 def whole(grooming: Sequence[Outcome], harmless: Sequence[Outcome]) -> dict[str, Any]:

@@ -92,10 +92,12 @@ def recall_at(positive: Sequence[float], negative: Sequence[float], false_share:
 
 
 def bootstrap(
-    positive: Sequence[float], negative: Sequence[float],
-    metric: Callable[[Sequence[float], Sequence[float]], float | None], seed: int = 0,
+    positive: Sequence[float],
+    negative: Sequence[float],
+    metric: Callable[[Sequence[float], Sequence[float]], float | None],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """A metric of two sides with its 95 % percentile interval; conversations are resampled by side."""  # fmt: skip
+    """A metric of two sides with its 95 % percentile interval; conversations are resampled by side."""
     value = metric(positive, negative)
     if value is None:
         return {"value": None, "ci95": None}
@@ -132,11 +134,18 @@ def f_latency(
     f1 = 2 * len(hits) / max(2 * len(hits) + false + missed, 1)
     speed = 1 - statistics.median(map(latency_penalty, hits)) if hits else 0.0
     return {
-        "skepticism": skepticism, "f1": f1, "speed": speed, "f_latency": f1 * speed,
-        "precision": len(hits) / max(len(hits) + false, 1), "recall": len(hits) / max(len(warned), 1),
-        "false": false, "missed": missed, "grooming": len(warned), "benign": len(benign),
+        "skepticism": skepticism,
+        "f1": f1,
+        "speed": speed,
+        "f_latency": f1 * speed,
+        "precision": len(hits) / max(len(hits) + false, 1),
+        "recall": len(hits) / max(len(warned), 1),
+        "false": false,
+        "missed": missed,
+        "grooming": len(warned),
+        "benign": len(benign),
         "median_warning": statistics.median(hits) if hits else None,
-    }  # fmt: skip
+    }
 
 
 def f1_of(hits: int, false: int, missed: int) -> float:
@@ -169,7 +178,9 @@ def precision_at(recall: float, false_share: float, prevalence: float) -> float:
     return right / (right + wrong) if right + wrong else 0.0
 
 
-def curve(positive: Sequence[float], negative: Sequence[float], points: int = 60) -> list[tuple[float, float]]:
+def curve(
+    positive: Sequence[float], negative: Sequence[float], points: int = 60
+) -> list[tuple[float, float]]:
     """(false alarms, recall) along the thresholds, for a plot."""
     good, bad = np.asarray(positive, float), np.asarray(negative, float)
     levels = np.unique(np.concatenate([good, bad]))[::-1]

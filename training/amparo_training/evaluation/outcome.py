@@ -57,7 +57,13 @@ def read(model: Model, example: Example, profile: int = 1, hint: bool = True) ->
 
 
 def run(
-    bundle: Path, key: str, examples: Sequence[Example], *, profile: int = 1, hint: bool = True, title: str = ""
+    bundle: Path,
+    key: str,
+    examples: Sequence[Example],
+    *,
+    profile: int = 1,
+    hint: bool = True,
+    title: str = "",
 ) -> list[Outcome]:
     """Read many, one thread a process, in order."""
     workers = min(os.cpu_count() or 1, 8)

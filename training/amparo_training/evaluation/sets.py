@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import DataConfig
-from ..conversations import CHILD, CONTACT, UNKNOWN, Example, from_authored, read_source, split
+from ..conversations import CHILD, CONTACT, UNKNOWN, Example, from_authored, split
 from ..corpus import load as load_corpus
 from ..errors import DataError
+from ..sources import read
 
 STRING = 30
 """Single texts from one sender that make a string."""
@@ -53,10 +54,10 @@ def research(data: DataConfig, folder: Path, limits: Limits) -> list[NamedSet]:
     """
     found = []
     for source in data.sources:
-        rows = split(read_source(folder / source.path, source.role), data.held_out_percent)[1]
+        rows = split(read(source, folder), data.held_out_percent)[1]
         found += _sets(source.path, source.role, rows, limits)
     for source in data.measured_only:
-        found += _sets(source.path, source.role, list(read_source(folder / source.path, source.role)), limits)
+        found += _sets(source.path, source.role, list(read(source, folder)), limits)
     return found
 
 
@@ -90,23 +91,31 @@ def first(example: Example, messages: int) -> Example:
     """The start of a conversation."""
     cut = slice(0, messages)
     return replace(
-        example, texts=example.texts[cut], senders=example.senders[cut], gaps_s=example.gaps_s[cut],
+        example,
+        texts=example.texts[cut],
+        senders=example.senders[cut],
+        gaps_s=example.gaps_s[cut],
         cues=example.cues[cut] if example.cues else None,
-    )  # fmt: skip
+    )
 
 
 def string_of(texts: Sequence[Example]) -> Example:
     """A conversation of single texts, all from the contact."""
     return replace(
-        texts[0], texts=tuple(e.texts[0] for e in texts), senders=(CONTACT,) * len(texts),
+        texts[0],
+        texts=tuple(e.texts[0] for e in texts),
+        senders=(CONTACT,) * len(texts),
         gaps_s=(None,) * len(texts),
-    )  # fmt: skip
+    )
 
 
 def one_side(example: Example, child: bool) -> Example:
     """The messages of one side only, their author unknown: for the source control."""
     wanted = [i for i, s in enumerate(example.senders) if (s == CHILD) is child]
     return replace(
-        example, texts=tuple(example.texts[i] for i in wanted), senders=(UNKNOWN,) * len(wanted),
-        gaps_s=(None,) * len(wanted), cues=None,
-    )  # fmt: skip
+        example,
+        texts=tuple(example.texts[i] for i in wanted),
+        senders=(UNKNOWN,) * len(wanted),
+        gaps_s=(None,) * len(wanted),
+        cues=None,
+    )
