@@ -1,4 +1,4 @@
-"""``amparo-corpus check [FILE ..]``, ``freeze``, and ``deck LANG [SEED]``."""
+"""``amparo-corpus check [FILE ..]``, ``freeze``, ``kappa``, ``deck LANG [SEED]``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+from .agreement import report
 from .check import check, near_duplicates, summary
 from .deck import deal
 from .format import ROOT, Conversation, CorpusError
@@ -29,6 +30,9 @@ def main(arguments: list[str]) -> int:
             print(f"already frozen: {FROZEN.read_text().strip()}", file=sys.stderr)
             return 1
         FROZEN.write_text(test_part_digest() + "\n")
+        return 0
+    if arguments == ["kappa"]:
+        print(report())
         return 0
     if arguments[:1] == ["deck"] and len(arguments) in (2, 3):
         print(*deal(arguments[1], CARDS, int((arguments[2:] or ["1"])[0])), sep="\n")
