@@ -28,7 +28,9 @@ def test_an_age_becomes_an_adults_and_the_sign_goes() -> None:
     assert int(swapped.texts[1].split()[-1]) in ADULT_AGES and swapped.texts[0] == "how old are you"
 
 
-@pytest.mark.parametrize("text", ["i'm in year 8 and 13", "i'm thirteen", "at 13:30", "it costs 13.50", "room b13", "130"])
+@pytest.mark.parametrize(
+    "text", ["i'm in year 8 and 13", "i'm thirteen", "at 13:30", "it costs 13.50", "room b13", "130"]
+)
 def test_no_age_no_swap(text: str) -> None:
     example = conversation(text)
     assert swap_age(example, random.Random(0)) is example
@@ -51,7 +53,9 @@ def test_harmless_talk_before_moves_the_warning_point() -> None:
     assert joined.cues[added:] == example.cues
 
 
-@pytest.mark.parametrize(("lang", "text"), [("el", "πόσο χρονών είσαι"), ("bg", "на колко години си"), ("bn", "তোমার বয়স কত")])
+@pytest.mark.parametrize(
+    ("lang", "text"), [("el", "πόσο χρονών είσαι"), ("bg", "на колко години си"), ("bn", "তোমার বয়স কত")]
+)
 def test_latin_letters_hold_no_native_ones(lang: str, text: str) -> None:
     assert lang in LANGUAGES
     for seed in range(20):

@@ -14,6 +14,7 @@ from transformers import BertModel
 from amparo.tokenizer import TokenizerTable
 
 from .base import BaseModel
+from .card import card
 from .config import ModelConfig, TrainingConfig
 from .errors import BaseModelError
 from .model import GroomingModel
@@ -51,6 +52,12 @@ def save_model(model: GroomingModel, base: BaseModel, config: TrainingConfig, fo
     save_base(BaseModel(model.encoder, base.table, base.source), folder, {})
     save_file({k: v.contiguous() for k, v in model.head.state_dict().items()}, folder / "head.safetensors")
     (folder / "training.json").write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
+    facts = {
+        "version": "(a checkpoint)", "layers": model.encoder.config.num_hidden_layers,
+        "pieces": f"{len(base.table.pieces):,}", "base": base.source, "reduced": "not yet calibrated",
+        "budgets": "the shares of amparo_export.calibrate",
+    }  # fmt: skip
+    (folder / "MODEL_CARD.md").write_text(card(config, facts), encoding="utf-8")
 
 
 def load_model(folder: Path) -> tuple[GroomingModel, BaseModel]:

@@ -23,7 +23,11 @@ def test_ranking_agrees_with_scikit_learn() -> None:
 
 
 def test_ranking_of_nothing_is_nothing() -> None:
-    assert m.auc([], [1.0]) is None and m.average_precision([1.0], []) is None and m.recall_at([], [], 0.1) is None
+    assert (
+        m.auc([], [1.0]) is None
+        and m.average_precision([1.0], []) is None
+        and m.recall_at([], [], 0.1) is None
+    )
 
 
 def test_wilson_is_the_published_example() -> None:

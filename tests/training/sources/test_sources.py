@@ -80,7 +80,7 @@ def test_logs_of_one_conversation(tmp_path: Path, name: str, text: str) -> None:
     assert name.endswith("xml") or example.texts[1] == "hi there\nand more"
 
 
-CSV = "conversation,from,text,label,lang\n1,contact,\"hi, you\",1,en\n1,child,ok,1,en\n2,,so,0,pt\n"
+CSV = 'conversation,from,text,label,lang\n1,contact,"hi, you",1,en\n1,child,ok,1,en\n2,,so,0,pt\n'
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_csv(tmp_path: Path) -> None:
         ("a.jsonl", '{"label": 0, "text": "x"}\n{"label": 0}\n', r"a\.jsonl:2"),
     ],
 )  # fmt: skip
-def test_a_file_that_does_not_fit_is_named_with_its_line(tmp_path: Path, name: str, text: str | bytes, said: str) -> None:
+def test_a_file_that_does_not_fit_is_named_with_its_line(
+    tmp_path: Path, name: str, text: str | bytes, said: str
+) -> None:
     with pytest.raises(DataError, match=said):
         everything(write(tmp_path, name, text), "grooming")
 
@@ -136,6 +138,9 @@ def test_a_source_of_the_config_says_format_and_labels(tmp_path: Path) -> None:
 
 def test_unknown_formats_and_roles_are_named(tmp_path: Path) -> None:
     path = write(tmp_path, "c.jsonl", "")
-    for more, said in (({"role": "nice"}, "unknown role"), ({"role": "benign", "kind": "docx"}, "unknown format")):
+    for more, said in (
+        ({"role": "nice"}, "unknown role"),
+        ({"role": "benign", "kind": "docx"}, "unknown format"),
+    ):
         with pytest.raises(DataError, match=said):
             read_source(path, **more)  # type: ignore[arg-type]

@@ -63,7 +63,8 @@ def kappa_by_sign(
             for index, turn in enumerate(c.turns)
             if (turn.who == "child") == (sign in CHILD_CUES)
         ]
-        first, second, both = (sum(map(bool, column)) for column in (*zip(*pairs, strict=True), [a and b for a, b in pairs]))  # fmt: skip
+        first, second = (sum(pair[side] for pair in pairs) for side in (0, 1))
+        both = sum(a and b for a, b in pairs)
         result[sign] = (cohens_kappa(both, first, second, len(pairs)), first, second, len(pairs))
     return result
 

@@ -32,11 +32,14 @@ def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="evaluation.json and .html go here"
     )
+    parser.add_argument("--card", type=Path, metavar="FILE", help="also write the model card")
+    parser.add_argument("--checkpoint", type=Path, help="of the bundle, for the card's facts")
     parser.set_defaults(func=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, write, and print the headline."""
+    from ..card import card
     from ..config import TrainingConfig, load_config
     from .evaluate import Wanted, evaluate
     from .page import page
@@ -47,7 +50,31 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (options.out / "evaluation.html").write_text(page(result), encoding="utf-8")
+    if options.card:
+        facts = {
+            "version": result["bundle"]["version"],
+            **_facts(options.checkpoint, result["bundle"]["languages"]),
+        }
+        options.card.write_text(card(config, facts, result), encoding="utf-8")
     head = result["authored"]
     print(json.dumps({k: head[k] for k in ("alert_recall", "false_alerts", "auc")}))
     print(f"{options.out / 'evaluation.html'}", file=sys.stderr)
     return 0
+
+
+def _facts(checkpoint: Path | None, languages: dict[str, str]) -> dict[str, str]:
+    """What the card says of the encoder; a bundle alone does not know it."""
+    reduced = ", ".join(lang for lang, confidence in languages.items() if confidence != "full") or "none"
+    facts = {
+        "reduced": reduced,
+        "budgets": "4 %, 2.5 %, 1.5 %",
+        "layers": "some",
+        "pieces": "some",
+        "base": "see the log",
+    }
+    if checkpoint is not None:
+        described = json.loads((checkpoint / "config.json").read_text())
+        facts["layers"] = str(described["num_hidden_layers"])
+        facts["pieces"] = f"{described['vocab_size']:,}"
+        facts["base"] = json.loads((checkpoint / "base.json").read_text())["source"]
+    return facts
