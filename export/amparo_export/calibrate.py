@@ -24,9 +24,10 @@ Bools = npt.NDArray[np.bool_]
 PRIOR_CONVERSATIONS = 20.0
 SHARED_CONVERSATIONS = 40.0
 RECALL_BAR = 0.6
-"""A language whose alert recall on held-out conversations lies below runs with reduced confidence."""
+"""A language whose alert recall on held-out conversations is under this share of that over all languages
+runs with reduced confidence."""
 FALSE_ALERT_BAR = 0.12
-"""The same for false alerts on hard harmless conversations."""
+"""The same for more false alerts than this on hard harmless conversations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,9 @@ class Budget:
 
 
 BUDGETS = (
-    Budget(hard=0.04, everyday=0.001),
-    Budget(hard=0.025, everyday=0.001),
-    Budget(hard=0.015, everyday=0.0005),
+    Budget(hard=0.08, everyday=0.003),
+    Budget(hard=0.05, everyday=0.0015),
+    Budget(hard=0.03, everyday=0.0015),
 )
 """By profile: child, younger teen, older teen."""
 EVERYDAY_NOTICES = 0.02
@@ -201,14 +202,24 @@ def _by_language(
 def confidence(recordings: Sequence[Recording], thresholds: Thresholds, profile: int = 1) -> dict[str, str]:
     """Say for each language whether it clears the bar: "full", or "reduced"; mixed like the thresholds."""
     hard = [r for r in recordings if r.hard]
-    alerted = [(r, alert_level(r, thresholds) >= thresholds.concern[r.language][profile]) for r in hard]
+    alerted = [(r, bool(alert_level(r, thresholds) >= thresholds.concern[r.language][profile])) for r in hard]
+    every = [_share(alerted, grooming) for grooming in (True, False)]
     found = {}
     for lang in c.LANGUAGES[1:]:
-        shares = []
-        for grooming in (True, False):
-            every = [a for r, a in alerted if r.grooming is grooming]
-            own = [a for r, a in alerted if r.grooming is grooming and r.lang == lang]
-            mixed = SHARED_CONVERSATIONS / 4 * (sum(every) / max(len(every), 1))
-            shares.append((sum(own) + mixed) / (len(own) + SHARED_CONVERSATIONS / 4))
-        found[lang] = "full" if shares[0] >= RECALL_BAR and shares[1] <= FALSE_ALERT_BAR else "reduced"
+        own = [(r, a) for r, a in alerted if r.lang == lang]
+        recall, false = (_mixed(own, grooming, every[not grooming]) for grooming in (True, False))
+        good = recall >= RECALL_BAR * every[0] and false <= FALSE_ALERT_BAR
+        found[lang] = "full" if good else "reduced"
     return found
+
+
+def _share(alerted: Sequence[tuple[Recording, bool]], grooming: bool) -> float:
+    found = [alert for r, alert in alerted if r.grooming is grooming]
+    return sum(found) / max(len(found), 1)
+
+
+def _mixed(own: Sequence[tuple[Recording, bool]], grooming: bool, overall: float) -> float:
+    """A language's share, drawn towards the overall one by a quarter of ``SHARED_CONVERSATIONS``."""
+    found = [alert for r, alert in own if r.grooming is grooming]
+    shared = SHARED_CONVERSATIONS / 4
+    return (sum(found) + shared * overall) / (len(found) + shared)

@@ -33,6 +33,9 @@ def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
         "--out", type=Path, required=True, metavar="FOLDER", help="evaluation.json and .html go here"
     )
     parser.add_argument("--card", type=Path, metavar="FILE", help="also write the model card")
+    parser.add_argument(
+        "--most", type=int, default=400, help="conversations read of each research set (default %(default)s)"
+    )
     parser.add_argument("--checkpoint", type=Path, help="of the bundle, for the card's facts")
     parser.set_defaults(func=run)
 
@@ -43,9 +46,13 @@ def run(options: argparse.Namespace) -> int:
     from ..config import TrainingConfig, load_config
     from .evaluate import Wanted, evaluate
     from .page import page
+    from .sets import Limits
 
     config = load_config(options.config) if options.config else TrainingConfig()
-    wanted = Wanted(part=options.part, folder=options.data, comparators=options.compare, cache=options.cache)
+    wanted = Wanted(
+        part=options.part, folder=options.data, comparators=options.compare, cache=options.cache,
+        limits=Limits(conversations=options.most),
+    )  # fmt: skip
     result = evaluate(options.bundle, options.key, config, wanted)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -67,7 +74,7 @@ def _facts(checkpoint: Path | None, languages: dict[str, str]) -> dict[str, str]
     reduced = ", ".join(lang for lang, confidence in languages.items() if confidence != "full") or "none"
     facts = {
         "reduced": reduced,
-        "budgets": "4 %, 2.5 %, 1.5 %",
+        "budgets": "8 %, 5 %, 3 %",
         "layers": "some",
         "pieces": "some",
         "base": "see the log",
