@@ -26,22 +26,26 @@ SHARED_CONVERSATIONS = 40.0
 RECALL_BAR = 0.6
 """A language whose alert recall on held-out conversations is under this share of that over all languages
 runs with reduced confidence."""
+RECALL_FLOOR = 0.3
+"""The same under this recall, whatever the others reach; and with fewer own conversations of grooming than
+``OWN_CONVERSATIONS``."""
+OWN_CONVERSATIONS = 4
 FALSE_ALERT_BAR = 0.12
 """The same for more false alerts than this on hard harmless conversations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Shares of harmless conversations that may alert: hard ones, and everyday ones."""
+    """Shares of harmless conversations that may alert: hard ones, and everyday ones long enough to."""
 
     hard: float
     everyday: float
 
 
 BUDGETS = (
-    Budget(hard=0.08, everyday=0.003),
-    Budget(hard=0.05, everyday=0.0015),
-    Budget(hard=0.03, everyday=0.0015),
+    Budget(hard=0.08, everyday=0.007),
+    Budget(hard=0.05, everyday=0.0035),
+    Budget(hard=0.03, everyday=0.0035),
 )
 """By profile: child, younger teen, older teen."""
 EVERYDAY_NOTICES = 0.02
@@ -163,7 +167,7 @@ def calibrate(recordings: Sequence[Recording], start: Thresholds) -> Thresholds:
     )
     harmless = [r for r in hard if not r.grooming]
     hard_levels = _by_language(harmless, lambda r: alert_level(r, base))
-    everyday_levels = [alert_level(r, base) for r in everyday]
+    everyday_levels = [alert_level(r, base) for r in everyday if len(r.logits) >= c.SUSTAINED]
     notice_floor = max(
         lowest_within(
             [], [float(risks(r, base).max()) for r in everyday if len(r.logits) > 1], EVERYDAY_NOTICES
@@ -208,7 +212,8 @@ def confidence(recordings: Sequence[Recording], thresholds: Thresholds, profile:
     for lang in c.LANGUAGES[1:]:
         own = [(r, a) for r, a in alerted if r.lang == lang]
         recall, false = (_mixed(own, grooming, every[not grooming]) for grooming in (True, False))
-        good = recall >= RECALL_BAR * every[0] and false <= FALSE_ALERT_BAR
+        enough = sum(r.grooming for r, _ in own) >= OWN_CONVERSATIONS
+        good = enough and recall >= max(RECALL_FLOOR, RECALL_BAR * every[0]) and false <= FALSE_ALERT_BAR
         found[lang] = "full" if good else "reduced"
     return found
 

@@ -56,6 +56,7 @@ def _bundle(options: argparse.Namespace) -> int:
     from amparo.tokenizer import Tokenizer
     from amparo_training.checkpoint import load_model
     from amparo_training.config import load_config
+    from amparo_training.errors import DataError
     from amparo_training.train import held_out
 
     from .bundle import BundleFacts, FileSigner, write_bundle
@@ -65,6 +66,8 @@ def _bundle(options: argparse.Namespace) -> int:
     from .quantise import export_float, quantise, set_thresholds
     from .record import record
 
+    if options.data is None:
+        raise DataError("calibration needs everyday conversations; say where with --data")
     model, base = load_model(options.checkpoint)
     graph = GuardGraph(model, initial_thresholds()).eval()
     authored, everyday = held_out(load_config(options.config).data, options.data)
@@ -74,7 +77,7 @@ def _bundle(options: argparse.Namespace) -> int:
         export_float(graph, floating)
         quantise(floating, small)
         runtimes = [OnnxRuntime(path.read_bytes(), graph.state_size, threads=2) for path in (floating, small)]
-        parity = measure(graph, runtimes[0], runtimes[1], tokenizer, authored[:40])
+        parity = measure(graph, runtimes[0], runtimes[1], tokenizer, authored[:: max(1, len(authored) // 40)])
         recordings = list(record([*authored, *everyday], runtimes[1], tokenizer, graph.state_size))
         thresholds = calibrate(recordings, initial_thresholds())
         languages = confidence(recordings, thresholds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from amparo.message import CUES
+from amparo.message import CHILD_CUES, CUES
 from amparo.tokenizer import Tokenizer
 
 from .ages import swap_age
@@ -20,6 +20,7 @@ from .remix import precede, thin
 
 CUE_INDEX = {cue: i for i, cue in enumerate(CUES)}
 SEXUAL = CUE_INDEX["sexual_approach"]
+CHILD_SIGNS = [CUE_INDEX[cue] for cue in CHILD_CUES]
 # In benign sources nobody labelled messages. These signs do not occur there, or so rarely that zero is right.
 ABSENT_IN_BENIGN = tuple(
     CUE_INDEX[c] for c in ("isolation", "secrecy", "recruitment", "image_request", "sexual_approach",
@@ -160,7 +161,7 @@ def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: ra
             sender = UNKNOWN if hide_sender else example.senders[m]
             gap = -1.0 if hide_time or m == 0 else float(example.gaps_s[m] or rng.uniform(3, 120))
             pieces = chunks(encode(text), 0, 2, config.model.max_tokens)[:MAX_CHUNKS]
-            steps += [(m, c, sender, gap if i == 0 else 0.0) for i, c in enumerate(pieces)]
+            steps += [(m, c, sender, gap) for c in pieces]  # as a device gives it, to every step
         rows.append((example, steps[:MAX_STEPS]))
     longest = max(len(steps) for _, steps in rows)
     shape = (len(rows), longest)
@@ -188,6 +189,8 @@ def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list
         if example.role == "authored":
             assert example.cues is not None
             batch.cue_weight[b, t] = 1.0  # sexual_approach too: authored text never carries it
+            if sender == UNKNOWN:  # counts as the contact: the child's own signs are then out of reach
+                batch.cue_weight[b, t, CHILD_SIGNS] = 0.0
             for cue in example.cues[m]:
                 batch.cue[b, t, CUE_INDEX[cue]] = 1.0
             batch.risk[b, t], batch.risk_weight[b, t] = _authored_risk(example, m)

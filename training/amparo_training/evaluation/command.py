@@ -42,6 +42,8 @@ def register(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 def run(options: argparse.Namespace) -> int:
     """Measure, write, and print the headline."""
+    from amparo.errors import ConfigError
+
     from ..card import card
     from ..config import TrainingConfig, load_config
     from .evaluate import Wanted, evaluate
@@ -53,7 +55,13 @@ def run(options: argparse.Namespace) -> int:
         part=options.part, folder=options.data, comparators=options.compare, cache=options.cache,
         limits=Limits(conversations=options.most),
     )  # fmt: skip
+    if options.card and options.part != "test":
+        raise ConfigError("a card tells of the test part")
     result = evaluate(options.bundle, options.key, config, wanted)
+    result["command"] = (
+        "amparo evaluate --config CONFIG --data DATA" + (" --compare" if options.compare else "")
+        + f" --most {options.most} --checkpoint CHECKPOINT --out OUT --card MODEL_CARD.md"
+    )  # fmt: skip
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (options.out / "evaluation.html").write_text(page(result), encoding="utf-8")

@@ -106,6 +106,8 @@ class Embedder:
 
     def save(self) -> None:
         """Keep for the next run."""
+        if not self._rows:
+            return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         values = np.stack(list(self._rows.values())).astype(np.float16)
         np.savez(self._path, keys=np.array(list(self._rows)), values=values)

@@ -42,7 +42,7 @@ class Outcome:
 
 def read(model: Model, example: Example, profile: int = 1, hint: bool = True) -> Outcome:
     """Read one conversation; times are not given, ``hint`` says whether the language is."""
-    conversation = Conversation(model, profile, example.lang if hint else None)
+    conversation = Conversation(model, profile, (example.lang or None) if hint else None)
     readings = [
         conversation.read(Message(SENDERS.get(sender), text))
         for sender, text in zip(example.senders, example.texts, strict=True)

@@ -66,6 +66,8 @@ _KINDS = {"grooming": "whole", "segment": "segment", "benign": "benign", "author
 
 def _sets(path: str, role: str, rows: Sequence[Example], limits: Limits) -> list[NamedSet]:
     name = Path(path).name.split(".")[0]
+    if role in ("benign", "grooming"):  # an archive of both kinds counts by its label
+        rows = [e for e in rows if e.grooming is (role == "grooming")]
     if role == "benign_text":
         rows = [e for e in rows if not e.grooming]
         kept = spread(rows, limits.texts)
