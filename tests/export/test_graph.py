@@ -245,7 +245,7 @@ def test_calibration_keeps_the_budget_and_centres_the_risk() -> None:
 
 def test_a_language_that_runs_high_is_shifted_back() -> None:
     slope, bias = fit_scale(rows_of(200))
-    assert fit_language_bias(rows_of(100, shift=1.5, seed=2), slope, bias) < bias - 0.3
+    assert fit_language_bias(rows_of(100, shift=1.5, seed=2), slope, bias) < bias - 0.1
     assert fit_language_bias([], slope, bias) == bias
 
 
