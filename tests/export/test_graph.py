@@ -73,7 +73,7 @@ def test_the_graph_steps_as_training_rolled(exported, model, tiny_base) -> None:
     examples = some()[:3]
     batch = collate(examples, tokenizer.encode, TrainingConfig(data=data), random.Random(0))
     with torch.no_grad():
-        rolled = torch.sigmoid(forward(model, batch.ids, batch.place, batch.sender, batch.gap_s).risk_logits)
+        rolled = torch.sigmoid(forward(model, batch.ids, batch).risk_logits)
     steps = iter(batch.ids)
     for b, _ in enumerate(examples):
         state = torch.zeros(graph.state_size)

@@ -15,6 +15,22 @@ _CHILD_AGE = re.compile(r"(?<![\w.,:/-])(?:[89]|1[0-7])(?![\w:/-]|[.,]\d)")
 ADULT_AGES = range(21, 48)
 
 
+_SMALL_NUMBER = re.compile(r"(?<![\w.,:/-])[1-9]\d?(?![\w:/-]|[.,]\d)")
+
+
+def vary_numbers(example: Example, rng: random.Random) -> Example:
+    """Put other small numbers where no age is asked or told: bus 13 and bus 31 are alike."""
+    if example.cues is None:
+        return example
+    texts = [
+        text
+        if {"age_probe", "minor_disclosure"} & set(cues)
+        else _SMALL_NUMBER.sub(lambda _: str(rng.randint(1, 60)), text)
+        for text, cues in zip(example.texts, example.cues, strict=True)
+    ]
+    return replace(example, texts=tuple(texts))
+
+
 def swap_age(example: Example, rng: random.Random) -> Example:
     """Return the conversation with the child's stated age made an adult's; unchanged where none is stated.
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from collections.abc import Mapping, Sequence
 
 from . import transliterate
 
 ROMANISED_SHARE = 0.3
-_LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
-_TWINS = str.maketrans({"a": "а", "e": "е", "o": "о", "p": "р", "c": "с", "x": "х", "i": "і", "y": "у"})
+_LEET = {
+    "a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7+", "l": "1", "g": "9", "b": "8",
+    "а": "4@", "е": "3", "о": "0", "з": "3", "в": "8", "α": "4@", "ε": "3", "ο": "0", "τ": "7", "β": "8",
+}  # fmt: skip
+_ALIKE = ("aeopcxyi", "аеорсхуі")
+_GREEK_ALIKE = ("opavi", "ορανι")
+_TWINS = {
+    **dict(zip(*reversed(_GREEK_ALIKE), strict=True)),
+    **dict(zip(*reversed(_ALIKE), strict=True)),
+    **dict(zip(*_ALIKE, strict=True)),
+}
 _INVISIBLE = ("\u200b", "\u200c", "\u200d", "\u2060", "\u00ad")
 
 
@@ -19,6 +29,15 @@ def augment(text: str, rng: random.Random, lang: str = "") -> str:
         return transliterate.romanise(text, lang, rng)
     names = list(WAYS)
     return WAYS[rng.choices(names, [_WEIGHTS.get(name, 1) for name in names])[0]](text, rng)
+
+
+def disguise(texts: Sequence[str], rng: random.Random, lang: str = "") -> list[str]:
+    """Return all ``texts`` in one and the same disguise, as somebody types who has a habit or an aim."""
+    if lang in transliterate.LANGUAGES and rng.random() < ROMANISED_SHARE:
+        return [transliterate.romanise(text, lang, rng) for text in texts]
+    names = list(WAYS)
+    way = WAYS[rng.choices(names, [_WEIGHTS.get(name, 1) for name in names])[0]]
+    return [way(text, rng) for text in texts]
 
 
 def _lower(text: str, rng: random.Random) -> str:
@@ -63,9 +82,9 @@ def _spaced(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def _translated(text: str, rng: random.Random, table: dict[int, str]) -> str:
+def _translated(text: str, rng: random.Random, table: Mapping[str, str]) -> str:
     share = rng.uniform(0.2, 0.9)
-    return "".join(c.lower().translate(table) if rng.random() < share else c for c in text)
+    return "".join(rng.choice(table.get(c.lower(), c)) if rng.random() < share else c for c in text)
 
 
 def _leet(text: str, rng: random.Random) -> str:
@@ -91,4 +110,5 @@ WAYS = {
     "look-alikes": _twins,
     "invisible": _invisible,
 }
-_WEIGHTS = {"lower case": 2, "no accents": 2, "typos": 2}
+_WEIGHTS = {"lower case": 0.5, "capitals": 0.5, "invisible": 0.3, "no accents": 2, "typos": 2, "leet": 1.5}
+"""Rarer where the folded map undoes them anyway."""

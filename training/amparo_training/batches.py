@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,11 +13,11 @@ from torch import Tensor
 from amparo.message import CHILD_CUES, CUES
 from amparo.tokenizer import Tokenizer
 
-from .ages import swap_age
-from .augment import augment
+from .ages import swap_age, vary_numbers
+from .augment import augment, disguise
 from .config import DataConfig, TrainingConfig
-from .conversations import UNKNOWN, Example
-from .remix import precede, thin
+from .conversations import CHILD, CONTACT, UNKNOWN, Example
+from .remix import alone, come_late, precede, thin
 
 CUE_INDEX = {cue: i for i, cue in enumerate(CUES)}
 SEXUAL = CUE_INDEX["sexual_approach"]
@@ -43,6 +44,8 @@ class Batch:
     """One step's worth. Shapes: (b, t) unless said; ``ids`` is flat over real messages."""
 
     ids: list[list[int]]
+    clean: list[list[int]]
+    """The same before any disturbance of spelling: what a teacher reads."""
     place: Tensor
     """(messages, 2): where each of ``ids`` stands in (b, t)."""
     sender: Tensor
@@ -55,6 +58,14 @@ class Batch:
     cue_weight: Tensor
     bag: Tensor
     """(b,): 1 where some contact message carries sexual_approach, 0 where none, -1 unknown."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same with its tensors on ``device``."""
+        moved: dict[str, Any] = {
+            name: value.to(device) if isinstance(value, Tensor) else value
+            for name, value in vars(self).items()
+        }
+        return Batch(**moved)
 
 
 class Sampler:
@@ -87,6 +98,10 @@ class Sampler:
         return self._remixed(example, pool, rng) if example.role == "authored" else example
 
     def _remixed(self, example: Example, pool: Sequence[Example], rng: random.Random) -> Example:
+        if rng.random() < self.config.data.single_share:
+            return alone(example, rng)
+        if rng.random() < self.config.data.late_share:
+            example = come_late(example, rng)
         if rng.random() < self.config.data.thin_share:
             example = thin(example, rng)
         if rng.random() < self.config.data.precede_share:
@@ -107,12 +122,12 @@ class Sampler:
 
 def _string_of(pool: Sequence[Example], lang: str, rng: random.Random) -> Example:
     """A made-up conversation of single harmless texts from one sender, of 1 to 30."""
-    count = rng.choice((1, 1, 2, 4, 8, 16, 30))
+    count = rng.choice((1, 1, 1, 2, 4, 8, 16, 30, 30))
     same = [e for e in rng.choices(pool, k=count * 6) if e.lang == lang][:count] or [rng.choice(pool)]
-    first = same[0]
+    first, sender = same[0], rng.choice((CONTACT, CONTACT, UNKNOWN, CHILD))
     return Example(
         id=first.id, lang=lang, source=first.source, role="benign_text", grooming=False,
-        texts=tuple(e.texts[0] for e in same), senders=(UNKNOWN,) * len(same), gaps_s=(None,) * len(same),
+        texts=tuple(e.texts[0] for e in same), senders=(sender,) * len(same), gaps_s=(None,) * len(same),
         cues=None, warn_at=None, group=first.group,
     )  # fmt: skip
 
@@ -152,21 +167,28 @@ def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: ra
     for example in examples:
         if rng.random() < data.age_swap_share:
             example = swap_age(example, rng)  # noqa: PLW2901
+        if rng.random() < data.vary_numbers_share:
+            example = vary_numbers(example, rng)  # noqa: PLW2901
         hide_sender = rng.random() < data.unknown_sender_share
         hide_time = rng.random() < data.unknown_time_share or example.role != "authored"
+        typed = _typed(example, data, rng)
         steps = []
         for m, text in enumerate(example.texts):
-            if rng.random() < data.augment_share:
-                text = augment(text, rng, example.lang)  # noqa: PLW2901
             sender = UNKNOWN if hide_sender else example.senders[m]
             gap = -1.0 if hide_time or m == 0 else float(example.gaps_s[m] or rng.uniform(3, 120))
-            pieces = chunks(encode(text), 0, 2, config.model.max_tokens)[:MAX_CHUNKS]
-            steps += [(m, c, sender, gap) for c in pieces]  # as a device gives it, to every step
+            clean = chunks(encode(text), 0, 2, config.model.max_tokens)
+            pieces = clean
+            if typed[m] != text:
+                pieces = chunks(encode(typed[m]), 0, 2, config.model.max_tokens)
+                if len(pieces) != len(clean):  # teacher and student read step by step
+                    pieces = clean
+            both = list(zip(pieces, clean, strict=True))[:MAX_CHUNKS]
+            steps += [(m, *pair, sender, gap) for pair in both]  # as a device gives it, to every step
         rows.append((example, steps[:MAX_STEPS]))
     longest = max(len(steps) for _, steps in rows)
     shape = (len(rows), longest)
     batch = Batch(
-        ids=[], place=torch.empty(0, 2, dtype=torch.long), sender=torch.zeros(*shape, 3),
+        ids=[], clean=[], place=torch.empty(0, 2, dtype=torch.long), sender=torch.zeros(*shape, 3),
         gap_s=torch.full(shape, -1.0), risk=torch.zeros(shape), risk_weight=torch.zeros(shape),
         cue=torch.zeros(*shape, len(CUES)), cue_weight=torch.zeros(*shape, len(CUES)),
         bag=torch.full((len(rows),), -1.0),
@@ -174,8 +196,9 @@ def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: ra
     places = []
     for b, (example, steps) in enumerate(rows):
         _targets(batch, b, example, steps)
-        for t, (_, ids, sender, gap) in enumerate(steps):
+        for t, (_, ids, undisturbed, sender, gap) in enumerate(steps):
             batch.ids.append(ids)
+            batch.clean.append(undisturbed)
             places.append((b, t))
             batch.sender[b, t, sender] = 1
             batch.gap_s[b, t] = gap
@@ -183,9 +206,25 @@ def collate(examples: Sequence[Example], encode, config: TrainingConfig, rng: ra
     return batch
 
 
-def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list[int], int, float]]) -> None:
+Step = tuple[int, list[int], list[int], int, float]
+"""Message, ids, ids of the clean text, sender, seconds since the message before."""
+
+
+def _typed(example: Example, data: DataConfig, rng: random.Random) -> list[str]:
+    """The texts as somebody typed them: one side in one disguise, or a message disturbed here and there."""
+    texts = list(example.texts)
+    if rng.random() < data.disguise_share:
+        side = rng.choice((CONTACT, CHILD, None))
+        mine = [i for i, s in enumerate(example.senders) if side is None or s in (side, UNKNOWN)]
+        for i, text in zip(mine, disguise([texts[i] for i in mine], rng, example.lang), strict=True):
+            texts[i] = text
+        return texts
+    return [augment(t, rng, example.lang) if rng.random() < data.augment_share else t for t in texts]
+
+
+def _targets(batch: Batch, b: int, example: Example, steps: list[Step]) -> None:
     last = len(steps) - 1
-    for t, (m, _, sender, _) in enumerate(steps):
+    for t, (m, _, _, sender, _) in enumerate(steps):
         if example.role == "authored":
             assert example.cues is not None
             batch.cue_weight[b, t] = 1.0  # sexual_approach too: authored text never carries it
@@ -199,7 +238,7 @@ def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list
             batch.risk_weight[b, t] = min(1.0, (t + 1) / (min(RAMP_MESSAGES, last + 1)))
         else:
             batch.risk_weight[b, t] = 1.0
-            if sender != 1:
+            if sender != CHILD:
                 batch.cue_weight[b, t, list(ABSENT_IN_BENIGN)] = 0.2
                 if example.role == "benign_text":
                     batch.cue_weight[b, t, list(ABSENT_IN_BENIGN)] = 1.0
@@ -209,6 +248,8 @@ def _targets(batch: Batch, b: int, example: Example, steps: list[tuple[int, list
 
 def _authored_risk(example: Example, message: int) -> tuple[float, float]:
     """Certain from the warning point on; before it the truth is open, and weighs little."""
+    if example.undecided:
+        return 0.0, 0.0
     if example.grooming and example.adult_from is not None and message >= example.adult_from:
         return 0.0, 0.0
     if not example.grooming:

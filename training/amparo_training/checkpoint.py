@@ -73,18 +73,30 @@ def load_model(folder: Path) -> tuple[GroomingModel, BaseModel]:
     return model.eval(), base
 
 
-def save_progress(path: Path, step: int, model: GroomingModel, optimizer: torch.optim.Optimizer) -> None:
+Averages = dict[str, torch.Tensor]
+
+
+def save_progress(
+    path: Path, step: int, model: GroomingModel, optimizer: torch.optim.Optimizer, averages: Averages
+) -> None:
     """Write resume state in one rename, so that an interruption leaves the last whole one."""
     temporary = path.with_suffix(".tmp")
-    torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, temporary)
+    state = {
+        "step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "averages": averages,
+    }  # fmt: skip
+    torch.save(state, temporary)
     temporary.replace(path)
 
 
-def load_progress(path: Path, model: GroomingModel, optimizer: torch.optim.Optimizer) -> int:
+def load_progress(
+    path: Path, model: GroomingModel, optimizer: torch.optim.Optimizer, averages: Averages
+) -> int:
     """Restore what :func:`save_progress` wrote and return its step; 0 when there is none."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    for name, kept in averages.items():
+        kept.copy_(state["averages"][name])
     return int(state["step"])

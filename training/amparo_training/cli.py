@@ -7,6 +7,7 @@ import gzip
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from amparo.errors import AmparoError
@@ -21,14 +22,20 @@ def main(arguments: list[str] | None = None) -> int:
     base.add_argument("--size", type=int, default=30_000, help="pieces to keep (default %(default)s)")
     base.add_argument("--layers", default="0-3", help="layers to keep, as 0-3 or 0,2,4 (default %(default)s)")
     base.add_argument("--source", choices=("auto", "hub", "offline"), default="auto")
+    base.add_argument("--keep-case", action="store_true", help="leave the normaliser's map as it is")
     base.add_argument("text", nargs="*", type=Path, help="text or JSON Lines to count pieces in, .gz or not")
     base.set_defaults(func=_base)
     distil = commands.add_parser("distil", help="teach a pruned base the full one's embeddings")
     distil.add_argument("--base", type=Path, required=True, help="folder made by `amparo-train base`")
     distil.add_argument("--out", type=Path, required=True)
+    distil.add_argument(
+        "--teacher",
+        default="auto",
+        help="checkpoint, or where to load the base from: auto, hub, offline",
+    )
     distil.add_argument("--steps", type=int, default=2_000)
-    distil.add_argument("--count", type=int, default=30_000, help="texts to learn from (default %(default)s)")
-    distil.add_argument("--source", choices=("auto", "hub", "offline"), default="auto", help="of the teacher")
+    distil.add_argument("--batch", type=int, default=96, help="texts a step")
+    distil.add_argument("--workers", type=int, default=0, help="processes that prepare texts")
     distil.add_argument("text", nargs="+", type=Path, help="JSON Lines with lang, .gz or not")
     distil.set_defaults(func=_distil)
     run = commands.add_parser("run", help="train by a config")
@@ -36,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--base", type=Path, required=True, help="folder made by `amparo-train base`")
     run.add_argument("--data", type=Path, help="folder that the config's source paths are relative to")
     run.add_argument("--out", type=Path, required=True)
+    run.add_argument("--teacher", type=Path, help="a trained checkpoint whose soft answers count too")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one setting"
+    )
     run.set_defaults(func=_run)
     language = commands.add_parser("language", help="train the language identifier")
     language.add_argument("--out", type=Path, required=True)
@@ -54,9 +65,12 @@ def _base(options: argparse.Namespace) -> int:
     from .base import load_base
     from .checkpoint import save_base
     from .corpus import LANGUAGES
+    from .fold import fold
     from .vocabulary import choose_pieces, common_words, count_pieces, prune
 
     base = load_base(options.source)
+    if not options.keep_case:
+        base = replace(base, table=replace(base.table, charsmap=fold(base.table.charsmap)))
     layers = _numbers(options.layers)
     texts = {path.name: list(_lines(path)) for path in options.text}
     counts = count_pieces(Tokenizer(base.table), common_words(LANGUAGES), texts)
@@ -93,7 +107,7 @@ def _distil(options: argparse.Namespace) -> int:
     from .checkpoint import load_pruned, save_base
     from .corpus import LANGUAGES
     from .corpus import load as load_corpus
-    from .distil import distil
+    from .distil import DistilConfig, distil
     from .sources.jsonl import rows as read_rows
 
     texts: dict[str, list[str]] = {}
@@ -104,9 +118,13 @@ def _distil(options: argparse.Namespace) -> int:
     for conversation in load_corpus("train"):
         texts.setdefault(conversation.lang, []).extend(t.text for t in conversation.turns)
     texts = {lang: rows for lang, rows in texts.items() if lang in LANGUAGES}
-    made = distil(
-        load_base(options.source), load_pruned(options.base), texts, options.steps, options.out, options.count
+    teacher = (
+        load_base(options.teacher)
+        if options.teacher in ("auto", "hub", "offline")
+        else load_pruned(Path(options.teacher))
     )
+    config = DistilConfig(steps=options.steps, batch=options.batch, workers=options.workers)
+    made = distil(teacher, load_pruned(options.base), texts, config, options.out)
     save_base(made, options.out, {"distilled_on": {lang: len(rows) for lang, rows in texts.items()}})
     return 0
 
@@ -114,14 +132,16 @@ def _distil(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from amparo.tokenizer import Tokenizer
 
-    from .checkpoint import load_pruned
+    from .checkpoint import load_model, load_pruned
     from .config import load_config
     from .progress import watcher
     from .train import held_out, train
 
-    base, config = load_pruned(options.base), load_config(options.config)
+    base, config = load_pruned(options.base), load_config(options.config, options.set)
     authored, _ = held_out(config.data, None)
-    train(base, config, options.data, options.out, watcher(authored, config, Tokenizer(base.table)))
+    watch = watcher(authored, config, Tokenizer(base.table))
+    teacher = load_model(options.teacher)[0] if options.teacher else None
+    train(base, config, options.data, options.out, watch, teacher)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +40,14 @@ class OptimConfig:
     checkpoint_every: int = 100
     seed: int = 20261122
     threads: int = 2
+    workers: int = 0
+    """Processes that prepare batches; 0 prepares them in the run itself."""
+    device: str = "auto"
+    """Where the weights are: "auto" takes a GPU where there is one."""
+    average: float = 0.0
+    """What is saved is the moving average of the weights, with this decay; 0 saves the last ones."""
+    teacher_share: float = 0.5
+    """With a teacher: what its soft answers weigh against the labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +89,16 @@ class DataConfig:
     """Of the authored conversations: some messages go missing."""
     precede_share: float = 0.15
     """The same: harmless talk of the same language comes before."""
-    age_swap_share: float = 0.08
+    late_share: float = 0.1
+    """The same: the reader comes in late, the first messages are missing."""
+    single_share: float = 0.05
+    """The same: one message alone."""
+    disguise_share: float = 0.12
+    """Of the conversations: all messages of one side in the same disguise."""
+    age_swap_share: float = 0.15
     """Of the conversations: the child's stated age becomes an adult's."""
+    vary_numbers_share: float = 0.3
+    """The same: other small numbers stand where no age is told."""
     unknown_sender_share: float = 0.15
     unknown_time_share: float = 0.5
 
@@ -95,16 +112,19 @@ class TrainingConfig:
     data: DataConfig = field(default_factory=DataConfig)
 
 
-def load_config(path: Path) -> TrainingConfig:
-    """Read a TOML file.
+def load_config(path: Path, changes: Iterable[str] = ()) -> TrainingConfig:
+    """Read a TOML file; each of ``changes`` is one setting as ``section.key = value`` in TOML.
 
     Raises:
         ConfigError: the file is not TOML, or holds a key or type this version does not know.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {type(error).__name__}") from error
+        for change in changes:
+            for section, values in tomllib.loads(change).items():
+                raw.setdefault(section, {}).update(values)
+    except (OSError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path.name} or a change to it cannot be read: {type(error).__name__}") from error
     data = dict(raw.pop("data", {}))
     named = {
         name: tuple(_build(SourceConfig, s, f"data.{name}") for s in data.pop(name, ()))

@@ -19,6 +19,7 @@ class Example:
     ``senders`` are CONTACT, CHILD or UNKNOWN; ``cues`` are per message, None where nobody labelled;
     ``warn_at`` is the index from which risk is certain, None where it is only known of the whole.
     ``adult_from`` is set by age swaps: from that message on the child says to be an adult.
+    ``undecided`` is set for a piece too small to judge: its risk is learnt from nothing.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Example:
     warn_at: int | None
     group: str
     adult_from: int | None = None
+    undecided: bool = False
 
 
 def from_authored(conversation: Conversation) -> Example:

@@ -12,6 +12,7 @@ from .model import Roll
 CUE_POSITIVE_WEIGHT = 3.0
 CUE_SHARE = 1.0
 BAG_SHARE = 0.2
+TEXT_SHARE = 1.0
 
 
 def loss(roll: Roll, batch: Batch) -> tuple[Tensor, dict[str, float]]:
@@ -34,6 +35,24 @@ def loss(roll: Roll, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         total = total + BAG_SHARE * bag
         parts["bag"] = bag.item()
     return total, parts
+
+
+def distance(roll: Roll, taught: Roll, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """How far a student's answers are from its teacher's, at every message of every source.
+
+    Cross entropy against soft signs and risk, and squared error between what the encoders made of the text.
+    """
+    real = (batch.sender.sum(-1) > 0).float()
+    cue = bce(roll.cue_logits, torch.sigmoid(taught.cue_logits), reduction="none").mean(-1)
+    risk = bce(roll.risk_logits, torch.sigmoid(taught.risk_logits), reduction="none")
+    text = ((roll.pooled - taught.pooled) ** 2).mean(-1)
+    parts = {
+        "cue": _mean(cue, real),
+        "risk": _mean(risk, real),
+        "text": _mean(text, real),
+    }
+    total = CUE_SHARE * 3 * parts["cue"] + parts["risk"] + TEXT_SHARE * parts["text"]
+    return total, {f"taught_{name}": value.item() for name, value in parts.items()}
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -7,12 +7,16 @@ over whole conversations, so that nothing is learnt which a device does not do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
 from .config import ModelConfig
+
+if TYPE_CHECKING:
+    from .batches import Batch
 
 CUE_COUNT = 15
 SENDERS = 3
@@ -26,6 +30,8 @@ class Roll:
 
     cue_logits: Tensor
     risk_logits: Tensor
+    pooled: Tensor
+    """What the encoder made of each message, (conversations, messages, width)."""
 
 
 class Head(nn.Module):
@@ -88,7 +94,7 @@ class Head(nn.Module):
             cue, risk, seen, hidden = self.step(pooled[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden)
             cues.append(cue)
             risks.append(risk)
-        return Roll(torch.stack(cues, dim=1), torch.cat(risks, dim=1))
+        return Roll(torch.stack(cues, dim=1), torch.cat(risks, dim=1), pooled)
 
 
 def _side_mask() -> Tensor:
@@ -106,15 +112,25 @@ class GroomingModel(nn.Module):
         self.encoder = encoder
         self.head = Head(encoder.config.hidden_size, config)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.cue.weight.device
+
     def pool(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Mean of the last layer over real tokens, shape (n, width), scaled to unit variance."""
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        weight = mask[:, :, None].to(states.dtype)
-        pooled: Tensor = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
+        """Mean of the last layer over real tokens, shape (n, width), scaled to unit variance.
+
+        On a GPU the encoder computes in bfloat16.
+        """
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=ids.is_cuda):
+            states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask[:, :, None].float()
+        pooled: Tensor = (states.float() * weight).sum(1) / weight.sum(1).clamp(min=1)
         return nn.functional.layer_norm(pooled, pooled.shape[-1:])
 
-    def pool_all(self, ids: list[list[int]], budget_tokens: int = 1024) -> Tensor:
-        """Pool messages of any lengths: sorted, in padded batches of at most ``budget_tokens``."""
+    def pool_all(self, ids: list[list[int]]) -> Tensor:
+        """Pool messages of any lengths: sorted, in padded batches of a size that suits the device."""
+        budget_tokens = 1024 if self.device.type == "cpu" else 32_768
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         parts: list[Tensor] = []
         start = 0
@@ -126,16 +142,17 @@ class GroomingModel(nn.Module):
             longest = max(map(len, chunk))
             tokens = torch.tensor([c + [0] * (longest - len(c)) for c in chunk])
             mask = torch.tensor([[1] * len(c) + [0] * (longest - len(c)) for c in chunk])
-            parts.append(self.pool(tokens, mask))
+            parts.append(self.pool(tokens.to(self.device), mask.to(self.device)))
             start = end
         back = torch.empty(len(order), dtype=torch.long)
         back[torch.tensor(order)] = torch.arange(len(order))
-        return torch.cat(parts)[back]
+        return torch.cat(parts)[back.to(self.device)]
 
 
-def forward(model: GroomingModel, ids: list[list[int]], place: Tensor, sender: Tensor, gap_s: Tensor) -> Roll:
+def forward(model: GroomingModel, ids: list[list[int]], batch: Batch) -> Roll:
     """Encode every message, lay them out by conversation, roll the head."""
     pooled = model.pool_all(ids)
+    sender, place = batch.sender, batch.place
     laid = pooled.new_zeros(*sender.shape[:2], pooled.shape[1])
     laid[place[:, 0], place[:, 1]] = pooled
-    return model.head.roll(laid, sender, gap_s)
+    return model.head.roll(laid, sender, batch.gap_s)

@@ -25,7 +25,13 @@ def watcher(
 ) -> Callable[[GroomingModel], dict[str, float]]:
     """Return a function that measures the float model on held-out authored conversations."""
     plain = replace(
-        config.data, augment_share=0.0, age_swap_share=0.0, unknown_sender_share=0.0, unknown_time_share=1.0
+        config.data,
+        augment_share=0.0,
+        disguise_share=0.0,
+        age_swap_share=0.0,
+        vary_numbers_share=0.0,
+        unknown_sender_share=0.0,
+        unknown_time_share=1.0,
     )
     quiet = replace(config, data=plain)
     batches = [
@@ -37,8 +43,9 @@ def watcher(
         sides: tuple[list[float], list[float]] = ([], [])
         cues: tuple[list[list[float]], list[list[float]]] = ([[] for _ in CUES], [[] for _ in CUES])
         with torch.no_grad():
-            for number, batch in enumerate(batches):
-                roll = forward(model, batch.ids, batch.place, batch.sender, batch.gap_s)
+            for number, still in enumerate(batches):
+                batch = still.to(model.device)
+                roll = forward(model, batch.ids, batch)
                 last = (batch.sender.sum(-1) > 0).sum(1) - 1
                 for b, example in enumerate(examples[number * GROUP : (number + 1) * GROUP]):
                     sides[example.grooming].append(float(roll.risk_logits[b, last[b]]))

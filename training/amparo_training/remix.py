@@ -41,6 +41,26 @@ def precede(example: Example, before: Example, rng: random.Random) -> Example:
     )
 
 
+def come_late(example: Example, rng: random.Random) -> Example:
+    """Leave out the first messages: at most up to three before the warning point, and six stay."""
+    latest = len(example.texts) - 6
+    if example.warn_at is not None:
+        latest = min(latest, example.warn_at - 3)
+    if latest < 1:
+        return example
+    start = rng.randint(1, latest)
+    warn = None if example.warn_at is None else example.warn_at - start
+    return replace(_take(example, range(start, len(example.texts))), warn_at=warn)
+
+
+def alone(example: Example, rng: random.Random) -> Example:
+    """One message without its conversation. What it is a sign of stays; whether it is grooming is open."""
+    assert example.cues is not None
+    telling = [i for i, cues in enumerate(example.cues) if cues]
+    at = rng.choice(telling) if telling and rng.random() < 0.6 else rng.randrange(len(example.texts))
+    return replace(_take(example, [at]), warn_at=None, undecided=example.grooming)
+
+
 def _take(example: Example, kept: Sequence[int]) -> Example:
     return replace(
         example,

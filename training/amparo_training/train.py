@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -15,13 +15,13 @@ import torch
 from amparo.tokenizer import Tokenizer
 
 from .base import BaseModel
-from .batches import Sampler
+from .batches import Batch, Sampler
 from .checkpoint import load_progress, save_model, save_progress
 from .config import DataConfig, OptimConfig, TrainingConfig
 from .conversations import CONTACT, Example, from_authored, is_kept, split
 from .corpus import load as load_corpus
 from .errors import DataError
-from .losses import loss
+from .losses import distance, loss
 from .model import GroomingModel, forward
 from .sources import read
 
@@ -119,41 +119,122 @@ def train(
     data_folder: Path | None,
     out: Path,
     evaluate: Callable[[GroomingModel], dict[str, float]] | None = None,
+    teacher: GroomingModel | None = None,
 ) -> GroomingModel:
-    """Train and write the model to ``out``; run again after an interruption, it goes on and agrees."""
+    """Train and write the model to ``out``; run again after an interruption, it goes on and agrees.
+
+    A ``teacher``, of any depth but the same vocabulary, adds its soft answers to the labels, and its head
+    is where the student's begins. It reads the clean text where the student reads a disturbed one.
+    """
     optim = config.optim
     torch.manual_seed(optim.seed)
     torch.set_num_threads(optim.threads)
     out.mkdir(parents=True, exist_ok=True)
+    device = device_of(optim.device)
     sampler = Sampler(gather(config.data, data_folder), config, Tokenizer(base.table))
-    model = GroomingModel(base.encoder, config.model)
+    model = GroomingModel(base.encoder, config.model).to(device)
+    if teacher is not None:
+        teacher = teacher.to(device).eval().requires_grad_(False)
+        if teacher.head.config == config.model:
+            model.head.load_state_dict(teacher.head.state_dict())
     optimizer = optimizer_of(model, optim)
-    start = load_progress(out / "progress.pt", model, optimizer)
+    averaged = Average(model, optim.average)
+    start = load_progress(out / "progress.pt", model, optimizer, averaged.weights)
     rates = [group["lr"] for group in optimizer.param_groups]
     base_rates = [optim.encoder_rate, optim.head_rate] if start else rates
     began = time.monotonic()
     with (out / "log.jsonl").open("a") as log:
-        for step in range(start, optim.steps):
+        for step, batch in zip(range(start, optim.steps), _batches(sampler, start, optim), strict=True):
             torch.manual_seed(optim.seed + step)
             model.train()
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * rate_factor(step, optim)
-            batch = sampler.draw(step)
-            roll = forward(model, batch.ids, batch.place, batch.sender, batch.gap_s)
-            total, parts = loss(roll, batch)
+            total, parts = _loss_of(model, teacher, batch.to(device), optim.teacher_share)
             optimizer.zero_grad(set_to_none=True)
             total.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
             torch.nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm)
             optimizer.step()
+            averaged.update(model, step)
             facts: dict[str, float] = {"step": step + 1, "loss": total.item(), **parts}
             if (step + 1) % optim.checkpoint_every == 0:
-                save_progress(out / "progress.pt", step + 1, model, optimizer)
+                save_progress(out / "progress.pt", step + 1, model, optimizer, averaged.weights)
             if evaluate is not None and (step + 1) % optim.evaluate_every == 0:
                 facts |= evaluate(model.eval())
             print(json.dumps(facts), file=log, flush=True)
             _show(step + 1, start, optim.steps, began, facts)
-    save_model(model.eval(), base, config, out)
+    averaged.put_into(model)
+    model = model.to("cpu").eval()
+    save_model(model, base, config, out)
     return model
+
+
+def device_of(name: str) -> torch.device:
+    """The named device, or for "auto" a GPU where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def _loss_of(
+    model: GroomingModel, teacher: GroomingModel | None, batch: Batch, share: float
+) -> tuple[torch.Tensor, dict[str, float]]:
+    roll = forward(model, batch.ids, batch)
+    total, parts = loss(roll, batch)
+    if teacher is None:
+        return total, parts
+    with torch.no_grad():
+        taught = forward(teacher, batch.clean, batch)
+    apart, more = distance(roll, taught, batch)
+    return (1 - share) * total + share * apart, parts | more
+
+
+def _batches(sampler: Sampler, start: int, optim: OptimConfig) -> Iterable[Batch]:
+    """The batches from ``start`` on, drawn by worker processes where there are any; the same either way."""
+    steps = range(start, optim.steps)
+    if not optim.workers:
+        return map(sampler.draw, steps)
+    loader: Iterable[Batch] = torch.utils.data.DataLoader(
+        Drawn(sampler, optim.steps), sampler=steps, batch_size=None,
+        num_workers=optim.workers, prefetch_factor=4, worker_init_fn=one_thread,
+    )  # fmt: skip
+    return loader
+
+
+def one_thread(_: int) -> None:
+    """What a worker process begins with: the cores belong to the others too."""
+    torch.set_num_threads(1)
+
+
+class Drawn(torch.utils.data.Dataset[Batch]):
+    """A sampler's batches by their step."""
+
+    def __init__(self, sampler: Sampler, size: int) -> None:
+        self._sampler, self._size = sampler, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._sampler.draw(step)
+
+
+class Average:
+    """The moving average of a model's weights; with decay 0 there is none."""
+
+    def __init__(self, model: GroomingModel, decay: float) -> None:
+        self.decay = decay
+        self.weights = (
+            {k: v.detach().clone() for k, v in model.named_parameters() if v.requires_grad} if decay else {}
+        )
+
+    def update(self, model: GroomingModel, step: int) -> None:
+        """Take one step's weights in; the first steps count for less than they would."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        now = dict(model.named_parameters())
+        for name, kept in self.weights.items():
+            kept.lerp_(now[name].detach(), 1 - decay)
+
+    def put_into(self, model: GroomingModel) -> None:
+        """Make the averages the model's weights."""
+        model.load_state_dict(self.weights, strict=False)
 
 
 def _show(step: int, start: int, steps: int, began: float, facts: dict[str, float]) -> None:
@@ -162,6 +243,6 @@ def _show(step: int, start: int, steps: int, began: float, facts: dict[str, floa
     each = (time.monotonic() - began) / (step - start)
     shown = " ".join(f"{k} {v:.3f}" for k, v in facts.items() if k != "step")
     print(
-        f"\r{step}/{steps} {shown} {each:.1f} s/step, {each * (steps - step) / 60:.0f} min left",
+        f"\r{step}/{steps} {shown} {each:.2f} s/step, {each * (steps - step) / 60:.0f} min left",
         file=sys.stderr,
     )

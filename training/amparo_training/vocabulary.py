@@ -88,7 +88,7 @@ def prune(base: BaseModel, keep: list[int], layers: list[int]) -> BaseModel:
     )
     config = type(base.encoder.config).from_dict(base.encoder.config.to_dict())
     config.vocab_size, config.num_hidden_layers = len(keep), len(layers)
-    config.pad_token_id = position[table.pieces.index("<pad>")]
+    config.pad_token_id = position[base.encoder.config.pad_token_id]
     encoder = BertModel(config, add_pooling_layer=False)
     state = {}
     for key, value in base.encoder.state_dict().items():
