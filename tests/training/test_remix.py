@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from amparo_training.ages import ADULT_AGES, swap_age
+from amparo_training.ages import ADULT_AGES, swap_age, vary_numbers
+from amparo_training.augment import disguise
 from amparo_training.conversations import CHILD, CONTACT, Example
-from amparo_training.remix import precede, thin
+from amparo_training.remix import alone, come_late, precede, thin
 from amparo_training.transliterate import LANGUAGES, romanise
 
 
@@ -60,3 +61,37 @@ def test_latin_letters_hold_no_native_ones(lang: str, text: str) -> None:
     assert lang in LANGUAGES
     for seed in range(20):
         assert romanise(text, lang, random.Random(seed)).isascii()
+
+
+def test_a_late_reader_still_meets_the_warning() -> None:
+    example = conversation(size=20)
+    for seed in range(30):
+        late = come_late(example, random.Random(seed))
+        assert 6 <= len(late.texts) < 20 and late.texts[late.warn_at] == example.texts[5]
+        assert late.cues == example.cues[-len(late.texts) :]
+    short = conversation(size=6)
+    assert come_late(short, random.Random(0)) is short
+
+
+def test_one_message_alone_keeps_its_signs_and_says_nothing_of_risk() -> None:
+    for seed in range(20):
+        piece = alone(conversation(), random.Random(seed))
+        assert len(piece.texts) == len(piece.cues) == 1 and piece.undecided and piece.warn_at is None
+        assert (
+            piece.cues[0] == dict(zip(conversation().texts, conversation().cues, strict=True))[piece.texts[0]]
+        )
+    assert not alone(conversation(grooming=False), random.Random(0)).undecided
+
+
+def test_numbers_vary_but_ages_stay() -> None:
+    example = conversation()
+    varied = vary_numbers(example, random.Random(1))
+    assert varied.texts[:2] == example.texts[:2] and varied.texts[2:] != example.texts[2:]
+    assert all(t.startswith("message ") and t.split()[1].isdigit() for t in varied.texts[3:])
+
+
+def test_one_disguise_covers_all_texts() -> None:
+    texts = ["how old are you then", "are your parents at home tonight"]
+    found = {tuple(disguise(texts, random.Random(seed), "en")) for seed in range(60)}
+    assert ("HOW OLD ARE YOU THEN", "ARE YOUR PARENTS AT HOME TONIGHT") in found
+    assert len(found) > 10

@@ -17,8 +17,10 @@ from amparo_training.augment import WAYS, augment
 from amparo_training.batches import Sampler
 from amparo_training.checkpoint import load_model
 from amparo_training.config import ModelConfig, TrainingConfig, load_config
+from amparo_training.distil import DistilConfig, distil
 from amparo_training.errors import DataError
 from amparo_training.sources import read_source
+from amparo_training.vocabulary import prune
 
 CONFIG = """
 [model]
@@ -29,6 +31,7 @@ steps = 6
 warmup_steps = 2
 batch_conversations = 3
 checkpoint_every = 3
+average = 0.9
 evaluate_every = 100
 threads = 1
 [data]
@@ -159,3 +162,65 @@ def test_a_disturbance_keeps_a_text_a_text(way) -> None:
 
 def test_projection_and_hidden_come_from_the_config() -> None:
     assert ModelConfig(projection=8, hidden=8).max_tokens == 128
+
+
+def test_worker_processes_draw_the_same_batches(tiny_base, config: TrainingConfig, tmp_path: Path) -> None:
+    sampler = Sampler(training.gather(config.data, tmp_path), config, Tokenizer(tiny_base.table))
+    apart = dataclasses.replace(config.optim, workers=1)
+    alone, helped = (list(training._batches(sampler, 2, optim)) for optim in (config.optim, apart))
+    assert len(alone) == len(helped) == 4
+    for one, two in zip(alone, helped, strict=True):
+        assert one.ids == two.ids and one.clean == two.clean and torch.equal(one.cue, two.cue)
+
+
+def test_what_is_saved_is_the_average(tiny_base, config: TrainingConfig) -> None:
+    model = training.GroomingModel(fresh(tiny_base).encoder, config.model)
+    average = training.Average(model, 0.5)
+    before = model.head.cue.weight.detach().clone()
+    with torch.no_grad():
+        model.head.cue.weight += 1
+    average.update(model, 1_000)
+    average.put_into(model)
+    assert torch.allclose(model.head.cue.weight, before + 0.5)
+
+
+def test_a_teacher_gives_its_head_and_pulls_the_student(
+    tiny_base, config: TrainingConfig, tmp_path: Path
+) -> None:
+    longer = dataclasses.replace(config, optim=dataclasses.replace(config.optim, steps=30))
+    teacher = training.train(fresh(tiny_base), longer, tmp_path, tmp_path / "teacher")
+    training.train(fresh(tiny_base), longer, tmp_path, tmp_path / "student", teacher=teacher)
+    rows = [json.loads(line) for line in (tmp_path / "student" / "log.jsonl").read_text().splitlines()]
+    assert sum(r["taught_text"] for r in rows[-5:]) < sum(r["taught_text"] for r in rows[:5])
+
+
+def test_one_setting_can_be_changed_on_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(CONFIG)
+    assert load_config(path, ["optim.steps = 9"]).optim.steps == 9
+    for wrong in ("optim.steps", "steps = 9", "optim.pace = 1"):
+        with pytest.raises(ConfigError):
+            load_config(path, [wrong])
+
+
+def test_distilling_brings_a_shallow_encoder_near(tiny_base, tmp_path: Path) -> None:
+    texts = {"en": [f"the old {a} you {b}" for a in "abcdefgh" for b in "stuvw"], "de": ["how are you"]}
+    settings = DistilConfig(steps=40, batch=16, rate=3e-3)
+
+    def student():
+        shallow = prune(fresh(tiny_base), list(range(len(tiny_base.table.pieces))), [0])
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for weights in shallow.encoder.encoder.parameters():
+                weights += 0.3 * torch.randn_like(weights)
+        return shallow
+
+    def apart(base) -> float:
+        rows = [tiny_base.table.bos, 5, 9, 12, tiny_base.table.eos]
+        one, two = (training.GroomingModel(b.encoder, ModelConfig()).eval() for b in (tiny_base, base))
+        with torch.no_grad():
+            return float(((one.pool_all([rows]) - two.pool_all([rows])) ** 2).mean())
+
+    made = distil(tiny_base, student(), texts, settings, tmp_path / "whole")
+    assert apart(made) < 0.5 * apart(student())
+    assert "40 steps" in made.source
