@@ -180,8 +180,8 @@ def test_what_is_saved_is_the_average(tiny_base, config: TrainingConfig) -> None
     with torch.no_grad():
         model.head.cue.weight += 1
     average.update(model, 1_000)
-    average.put_into(model)
-    assert torch.allclose(model.head.cue.weight, before + 0.5)
+    assert torch.allclose(average.of(model).head.cue.weight, before + 0.5)
+    assert training.Average(model, 0).of(model) is model
 
 
 def test_a_teacher_gives_its_head_and_pulls_the_student(
@@ -211,8 +211,8 @@ def test_distilling_brings_a_shallow_encoder_near(tiny_base, tmp_path: Path) -> 
         shallow = prune(fresh(tiny_base), list(range(len(tiny_base.table.pieces))), [0])
         torch.manual_seed(1)
         with torch.no_grad():
-            for weights in shallow.encoder.encoder.parameters():
-                weights += 0.3 * torch.randn_like(weights)
+            for layer in shallow.encoder.encoder.parameters():
+                layer.add_(0.3 * torch.randn_like(layer))
         return shallow
 
     def apart(base) -> float:
@@ -224,3 +224,16 @@ def test_distilling_brings_a_shallow_encoder_near(tiny_base, tmp_path: Path) -> 
     made = distil(tiny_base, student(), texts, settings, tmp_path / "whole")
     assert apart(made) < 0.5 * apart(student())
     assert "40 steps" in made.source
+
+
+def test_rolling_is_stepping_message_by_message(tiny_base) -> None:
+    head = training.GroomingModel(fresh(tiny_base).encoder, ModelConfig(projection=8, hidden=8)).head
+    torch.manual_seed(0)
+    pooled, gap = torch.randn(2, 5, 96), torch.tensor([[-1.0, 3, 9000, -1, 60]]).repeat(2, 1)
+    sender = torch.eye(3)[torch.tensor([[0, 1, 0, 2, 1], [2, 2, 1, 0, 0]])]
+    rolled = head.roll(pooled, sender, gap)
+    seen, hidden = torch.zeros(2, 15), torch.zeros(2, 8)
+    for t in range(5):
+        cues, risk, seen, hidden = head.step(pooled[:, t], sender[:, t], gap[:, t : t + 1], seen, hidden)
+        assert torch.allclose(cues, rolled.cue_logits[:, t], atol=1e-6)
+        assert torch.allclose(risk[:, 0], rolled.risk_logits[:, t], atol=1e-6)

@@ -69,32 +69,55 @@ class Head(nn.Module):
         Returns:
             cue logits (n, 15), risk logit (n, 1), seen, hidden.
         """
+        cue_logits, seen, hidden = self._advance(self._read(pooled, sender, gap_s), seen, hidden)
+        return cue_logits, self._risk_of(cue_logits, seen, hidden), seen, hidden
+
+    def _read(self, pooled: Tensor, sender: Tensor, gap_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All that does not depend on earlier messages, for one or for all at once.
+
+        Returns:
+            logits of the signs by the message alone; what of the state stays; the cell's share of input:
+            projected text, sender, time.
+        """
         known = (gap_s >= 0).to(pooled.dtype)
         hours = torch.clamp(gap_s, min=0.0) / 3600.0
-        time = torch.cat([known, torch.log1p(hours)], dim=1)
-        hidden = hidden * torch.exp(-nn.functional.softplus(self.decay) * torch.log1p(hours))
-        projected = torch.tanh(self.project(pooled))
-        cue_logits = self.cue(torch.cat([pooled, sender], dim=1))
-        cue_logits = cue_logits + self.cue_in_context(torch.cat([projected, hidden, sender], dim=1))
-        is_child = sender[:, 1:2]
+        stays = torch.exp(-nn.functional.softplus(self.decay) * torch.log1p(hours))
+        is_child = sender[..., 1:2]
         # a sign of the other side is pushed to never
-        cue_logits = cue_logits - 20.0 * (is_child * (1 - self.side) + (1 - is_child) * self.side)
+        wrong_side = is_child * (1 - self.side) + (1 - is_child) * self.side
+        alone = self.cue(torch.cat([pooled, sender], dim=-1)) - 20.0 * wrong_side
+        told = torch.cat([torch.tanh(self.project(pooled)), sender, known, torch.log1p(hours)], dim=-1)
+        return alone, stays, told
+
+    def _advance(
+        self, read: tuple[Tensor, Tensor, Tensor], seen: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        alone, stays, told = read
+        hidden = hidden * stays
+        size = self.config.projection
+        projected, rest = told[..., :size], told[..., size:]
+        context = torch.cat([projected, hidden, rest[..., :SENDERS]], dim=-1)
+        cue_logits = alone + self.cue_in_context(context)
         scores = torch.sigmoid(cue_logits)
         seen = torch.maximum(seen * FAMILY_DECAY, scores)
-        hidden = self.cell(torch.cat([projected, scores, seen, sender, time], dim=1), hidden)
-        return cue_logits, self.risk(torch.cat([hidden, seen, scores], dim=1)), seen, hidden
+        return cue_logits, seen, self.cell(torch.cat([projected, scores, seen, rest], dim=-1), hidden)
+
+    def _risk_of(self, cue_logits: Tensor, seen: Tensor, hidden: Tensor) -> Tensor:
+        risk: Tensor = self.risk(torch.cat([hidden, seen, torch.sigmoid(cue_logits)], dim=-1))
+        return risk
 
     def roll(self, pooled: Tensor, sender: Tensor, gap_s: Tensor) -> Roll:
         """Run whole conversations, shapes (b, t, width), (b, t, 3), (b, t)."""
-        batch, length, _ = pooled.shape
+        batch = len(pooled)
         seen = pooled.new_zeros(batch, CUE_COUNT)
         hidden = pooled.new_zeros(batch, self.config.hidden)
-        cues, risks = [], []
-        for t in range(length):
-            cue, risk, seen, hidden = self.step(pooled[:, t], sender[:, t], gap_s[:, t : t + 1], seen, hidden)
-            cues.append(cue)
-            risks.append(risk)
-        return Roll(torch.stack(cues, dim=1), torch.cat(risks, dim=1), pooled)
+        read = self._read(pooled, sender, gap_s[..., None])
+        steps: list[tuple[Tensor, Tensor, Tensor]] = []
+        for at in zip(*(part.unbind(1) for part in read), strict=True):
+            cues, seen, hidden = self._advance(at, seen, hidden)
+            steps.append((cues, seen, hidden))
+        cue_logits, seen_then, hidden_then = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
+        return Roll(cue_logits, self._risk_of(cue_logits, seen_then, hidden_then)[..., 0], pooled)
 
 
 def _side_mask() -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -159,11 +160,10 @@ def train(
             if (step + 1) % optim.checkpoint_every == 0:
                 save_progress(out / "progress.pt", step + 1, model, optimizer, averaged.weights)
             if evaluate is not None and (step + 1) % optim.evaluate_every == 0:
-                facts |= evaluate(model.eval())
+                facts |= evaluate(averaged.of(model).eval())
             print(json.dumps(facts), file=log, flush=True)
             _show(step + 1, start, optim.steps, began, facts)
-    averaged.put_into(model)
-    model = model.to("cpu").eval()
+    model = averaged.of(model).to("cpu").eval()
     save_model(model, base, config, out)
     return model
 
@@ -232,9 +232,13 @@ class Average:
         for name, kept in self.weights.items():
             kept.lerp_(now[name].detach(), 1 - decay)
 
-    def put_into(self, model: GroomingModel) -> None:
-        """Make the averages the model's weights."""
-        model.load_state_dict(self.weights, strict=False)
+    def of(self, model: GroomingModel) -> GroomingModel:
+        """The model with the averages for weights; itself where there are none."""
+        if not self.weights:
+            return model
+        other = copy.deepcopy(model)
+        other.load_state_dict(self.weights, strict=False)
+        return other
 
 
 def _show(step: int, start: int, steps: int, began: float, facts: dict[str, float]) -> None:
