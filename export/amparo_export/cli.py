@@ -77,7 +77,9 @@ def _bundle(options: argparse.Namespace) -> int:
         export_float(graph, floating)
         quantise(floating, small)
         runtimes = [OnnxRuntime(path.read_bytes(), graph.state_size, threads=2) for path in (floating, small)]
-        parity = measure(graph, runtimes[0], runtimes[1], tokenizer, authored[:: max(1, len(authored) // 40)])
+        parity = measure(
+            graph, runtimes[0], runtimes[1], tokenizer, authored[:: max(1, len(authored) // 120)]
+        )
         recordings = list(record([*authored, *everyday], runtimes[1], tokenizer, graph.state_size))
         thresholds = calibrate(recordings, initial_thresholds())
         languages = confidence(recordings, thresholds)

@@ -12,6 +12,7 @@ from amparo import config as c
 from amparo.runtime import OnnxRuntime
 from amparo.tokenizer import Tokenizer
 from amparo_training.conversations import CHILD, CONTACT, Example
+from amparo_training.evaluation.metrics import average_precision
 
 from .graph import GuardGraph
 
@@ -27,6 +28,9 @@ class Parity:
     int8_max: float
     """int8 ONNX against torch, each on its own state."""
     tier_agreement: float
+    ap_float: float
+    """Average precision of the last risk, float32 ONNX."""
+    ap_int8: float
 
 
 def measure(
@@ -40,6 +44,7 @@ def measure(
     far: list[float] = []
     off: list[float] = []
     same: list[bool] = []
+    last: tuple[list[tuple[float, bool]], list[tuple[float, bool]]] = ([], [])
     table = tokenizer.table
     for example in examples:
         states = [np.zeros(graph.state_size, np.float32)] * 3
@@ -59,4 +64,13 @@ def measure(
             far.append(abs(one.risk - float(risk)))
             off.append(abs(two.risk - float(risk)))
             same.append(two.tier == int(tier))
-    return Parity(len(far), max(far), float(np.mean(off)), max(off), float(np.mean(same)))
+        last[0].append((one.risk, example.grooming))
+        last[1].append((two.risk, example.grooming))
+    return Parity(
+        messages=len(far), float_max=max(far), int8_mean=float(np.mean(off)), int8_max=max(off),
+        tier_agreement=float(np.mean(same)), ap_float=_precision(last[0]), ap_int8=_precision(last[1]),
+    )  # fmt: skip
+
+
+def _precision(risks: Sequence[tuple[float, bool]]) -> float:
+    return average_precision([r for r, bad in risks if bad], [r for r, bad in risks if not bad]) or 0.0

@@ -65,6 +65,11 @@ def is_kept(example: Example, percent: int) -> bool:
     return _percentile("kept", example) < percent
 
 
+def is_for_calibration(example: Example) -> bool:
+    """Whether a held-out harmless example sets thresholds (half of the groups), or measures them."""
+    return _percentile("calibration", example) < 50
+
+
 def _percentile(purpose: str, example: Example) -> int:
     digest = hashlib.sha256(f"amparo {purpose} {example.group}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % 100

@@ -19,7 +19,7 @@ from .base import BaseModel
 from .batches import Batch, Sampler
 from .checkpoint import load_progress, save_model, save_progress
 from .config import DataConfig, OptimConfig, TrainingConfig
-from .conversations import CONTACT, Example, from_authored, is_kept, split
+from .conversations import CONTACT, Example, from_authored, is_for_calibration, is_kept, split
 from .corpus import load as load_corpus
 from .errors import DataError
 from .losses import distance, loss
@@ -62,7 +62,7 @@ def held_out(
     for source in data.sources:
         if folder is None or source.role not in ("benign", "benign_text"):
             continue
-        rows = split(read(source, folder), data.held_out_percent)[1]
+        rows = [e for e in split(read(source, folder), data.held_out_percent)[1] if is_for_calibration(e)]
         wanted = conversations if source.role == "benign" else single
         wanted += [_shortened(e) for e in rows if not e.grooming]
     conversations = conversations[:: max(1, len(conversations) // everyday)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import DataConfig
-from ..conversations import CHILD, CONTACT, UNKNOWN, Example, from_authored, split
+from ..conversations import CHILD, CONTACT, UNKNOWN, Example, from_authored, is_for_calibration, split
 from ..corpus import load as load_corpus
 from ..errors import DataError
 from ..sources import read
@@ -55,6 +55,8 @@ def research(data: DataConfig, folder: Path, limits: Limits) -> list[NamedSet]:
     found = []
     for source in data.sources:
         rows = split(read(source, folder), data.held_out_percent)[1]
+        if source.role in ("benign", "benign_text"):  # the other half has set the thresholds
+            rows = [e for e in rows if e.grooming or not is_for_calibration(e)]
         found += _sets(source.path, source.role, rows, limits)
     for source in data.measured_only:
         found += _sets(source.path, source.role, list(read(source, folder)), limits)
