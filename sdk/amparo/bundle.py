@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +54,12 @@ class Bundle:
     """A verified bundle: every byte in here is covered by the signature."""
 
     manifest: Manifest
-    graph: bytes
-    tokenizer: bytes
-    language: bytes
+    graph: bytes = field(repr=False)
+    tokenizer: bytes = field(repr=False)
+    language: bytes = field(repr=False)
     canaries: tuple[Mapping[str, Any], ...]
+    parts: Mapping[str, bytes] = field(repr=False)
+    """All six files as they were read, for installing."""
 
 
 def shipped_bundle() -> Path:
@@ -64,8 +68,8 @@ def shipped_bundle() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "models" / "guard"
 
 
-def read_bundle(folder: Path, trusted_keys: Sequence[str]) -> Bundle:
-    """Read and verify a bundle folder.
+def read_bundle(path: Path, trusted_keys: Sequence[str]) -> Bundle:
+    """Read and verify a bundle, a folder or a single file.
 
     Args:
         trusted_keys: P-256 public keys as hex of the compressed point.
@@ -73,12 +77,14 @@ def read_bundle(folder: Path, trusted_keys: Sequence[str]) -> Bundle:
         BundleFormatError, BundleSignatureError, BundleVersionError: in this order of checks: sizes,
             signature, schema, SDK version, hashes.
     """
-    raw = _read(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    verify_signature(raw, _read(folder / SIGNATURE, 64), trusted_keys)
-    manifest = parse_manifest(raw)
-    parts = {}
+    return verify(_unpacked(path) if path.is_file() else _in_folder(path), trusted_keys)
+
+
+def verify(parts: Mapping[str, bytes], trusted_keys: Sequence[str]) -> Bundle:
+    """Verify the files of a bundle, by name; raises like :func:`read_bundle`."""
+    verify_signature(parts[MANIFEST], parts[SIGNATURE], trusted_keys)
+    manifest = parse_manifest(parts[MANIFEST])
     for name in FILES:
-        parts[name] = _read(folder / name, MAX_FILE_BYTES)
         if hashlib.sha256(parts[name]).hexdigest() != manifest.files.get(name):
             raise BundleSignatureError(f"{name} is not the file that was signed")
     try:
@@ -89,19 +95,52 @@ def read_bundle(folder: Path, trusted_keys: Sequence[str]) -> Bundle:
         raise BundleFormatError("the bundle has no canaries")
     return Bundle(
         manifest=manifest, graph=parts["guard.onnx"], tokenizer=parts["tokenizer.amtk"],
-        language=parts["language.amli"], canaries=tuple(canaries),
+        language=parts["language.amli"], canaries=tuple(canaries), parts=dict(parts),
     )  # fmt: skip
 
 
-def _read(path: Path, limit: int) -> bytes:
+def pack(folder: Path, file: Path) -> None:
+    """Write the single-file form of a bundle folder: a ZIP of known names, the same bytes each time."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in (MANIFEST, SIGNATURE, *FILES):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED, 9)
+
+
+def _limit(name: str) -> int:
+    return {MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 64}.get(name, MAX_FILE_BYTES)
+
+
+def _in_folder(folder: Path) -> dict[str, bytes]:
+    parts = {}
+    for name in (MANIFEST, SIGNATURE, *FILES):
+        try:
+            with (folder / name).open("rb") as file:
+                parts[name] = file.read(_limit(name) + 1)
+        except OSError as error:
+            raise BundleFormatError(f"the bundle lacks {name}") from error
+        if len(parts[name]) > _limit(name):
+            raise BundleFormatError(f"{name} is larger than {_limit(name)} bytes")
+    return parts
+
+
+def _unpacked(path: Path) -> dict[str, bytes]:
+    """Read a single-file bundle; what a header claims is never believed, so a bomb stays small."""
+    parts = {}
     try:
-        with path.open("rb") as file:
-            blob = file.read(limit + 1)
-    except OSError as error:
-        raise BundleFormatError(f"the bundle lacks {path.name}") from error
-    if len(blob) > limit:
-        raise BundleFormatError(f"{path.name} is larger than {limit} bytes")
-    return blob
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise BundleFormatError(f"a bundle file is at most {MAX_FILE_BYTES} bytes")
+        with zipfile.ZipFile(path) as archive:
+            if sorted(archive.namelist()) != sorted((MANIFEST, SIGNATURE, *FILES)):
+                raise BundleFormatError("a bundle file holds the six files of a bundle and nothing else")
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    parts[name] = file.read(_limit(name) + 1)
+                if len(parts[name]) > _limit(name):
+                    raise BundleFormatError(f"{name} is larger than {_limit(name)} bytes")
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise BundleFormatError("the bundle file cannot be unpacked") from error
+    return parts
 
 
 def verify_signature(payload: bytes, signature: bytes, trusted_keys: Sequence[str]) -> str:
@@ -135,7 +174,7 @@ def parse_manifest(raw: bytes) -> Manifest:
         value = json.loads(raw)
         if value["schema"] != SCHEMA:
             raise BundleVersionError(f"bundle schema {value['schema']}, this SDK knows {SCHEMA}")
-        if _release(value["minimum_sdk"]) > _release(__version__):
+        if release(value["minimum_sdk"]) > release(__version__):
             raise BundleVersionError(f"the bundle needs SDK {value['minimum_sdk']} or later")
         if tuple(value["cues"]) != CUES:
             raise BundleFormatError("the bundle names other signs than this SDK")
@@ -150,5 +189,6 @@ def parse_manifest(raw: bytes) -> Manifest:
         raise BundleFormatError("the manifest cannot be read") from error
 
 
-def _release(version: str) -> tuple[int, ...]:
+def release(version: str) -> tuple[int, ...]:
+    """A version to compare: "1.10.0" is later than "1.9.0"."""
     return tuple(int(part) for part in version.split("."))
