@@ -183,7 +183,7 @@ def rewrite(scene, first, seed):
     for counter, size, blob in scene.rows.checkpoints:
         point = replace(checkpoint.peek(blob), root=leaves[size], previous=previous)
         previous = point.digest()
-        points.append((counter, size, point.sign(seed) if size > first else blob))
+        points.append((counter, size, point.sign(seed)[0] if size > first else blob))
     return replace(scene.rows, records=records, checkpoints=points)
 
 
@@ -216,7 +216,7 @@ def test_a_later_key_does_not_speak_for_an_earlier_segment(scene):
     counter, size, blob = scene.rows.checkpoints[1]
     point = replace(checkpoint.peek(blob), seg=scene.tip.seg)
     points = list(scene.rows.checkpoints)
-    points[1] = (counter, size, point.sign(scene.tip.seed))
+    points[1] = (counter, size, point.sign(scene.tip.seed)[0])
     assert "CP_SIG" in scene.verify(replace(scene.rows, checkpoints=points)).codes()
 
 
@@ -512,7 +512,7 @@ def test_hostile_sizes_cost_nothing(scene):
     made = export.Manifest.decode(cose.peek(opened.manifest))
     point = replace(checkpoint.peek(made.checkpoint), tree_size=big, seg=big)
     for change in (
-        {"checkpoint": point.sign(bytes(32))},
+        {"checkpoint": point.sign(bytes(32))[0]},
         {"numbers": ((0, big),)},
         {"grant": grant_changed(scene, scope=((0, big),))},
     ):

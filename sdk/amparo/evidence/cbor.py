@@ -114,7 +114,8 @@ def _check_map(value: dict[Any, Any], depth: int) -> None:
             raise EvidenceFormatError("a map key is neither a uint nor a short text")
         else:
             _check(key, depth + 1)
-        _check(item, depth + 1)
+        if type(item) is not bytes:
+            _check(item, depth + 1)
 
 
 class _Reader:

@@ -135,9 +135,9 @@ class Writer:
             log_id=tip.log_id, tree_size=tip.edge.size, root=tip.edge.root(), seg=tip.seg, flags=flags,
             previous=tip.previous, time_s=now_s, counter=tip.counter,
         )  # fmt: skip
-        blob = point.sign(tip.seed)
+        blob, digest = point.sign(tip.seed)
         self.checkpoints.append((point.counter, point.tree_size, blob))
-        self.tip = replace(tip, counter=tip.counter + 1, previous=point.digest())
+        self.tip = replace(tip, counter=tip.counter + 1, previous=digest)
         return ChainHead(point.log_id, point.tree_size, point.root, blob)
 
     def _open_segment(

@@ -54,9 +54,10 @@ class Checkpoint:
         """What the next checkpoint names as ``previous``."""
         return hashlib.sha256(self.encode()).digest()
 
-    def sign(self, seed: bytes) -> bytes:
-        """The COSE_Sign1 by a segment's key."""
-        return cose.sign(seed, "checkpoint", self.encode())
+    def sign(self, seed: bytes) -> tuple[bytes, bytes]:
+        """The COSE_Sign1 by a segment's key, and the digest."""
+        payload = self.encode()
+        return cose.sign(seed, "checkpoint", payload), hashlib.sha256(payload).digest()
 
     @classmethod
     def decode(cls, payload: bytes) -> Checkpoint:

@@ -7,6 +7,7 @@ RFC 8032; `docs/evidence-format.md`, section 2.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
@@ -27,6 +28,8 @@ _LOW = (
     "ed" + "ff" * 30 + "7f",
     "ee" + "ff" * 30 + "7f",
 )
+_OKP_ED25519 = bytes.fromhex("a301012006215820")
+"""The key object {1: 1, -1: 6, -2: h'..'} in CBOR, up to the 32 bytes."""
 SMALL_ORDER = frozenset(
     point[:-1] + bytes([point[-1] | sign]) for point in map(bytes.fromhex, _LOW) for sign in (0, 0x80)
 )
@@ -35,16 +38,27 @@ SMALL_ORDER = frozenset(
 
 def ed25519_kid(public: bytes) -> bytes:
     """COSE key thumbprint of an Ed25519 public key, 32 bytes. Source: RFC 9679."""
-    return hashlib.sha256(cbor2.dumps({1: 1, -1: 6, -2: public}, canonical=True)).digest()
+    return hashlib.sha256(_OKP_ED25519 + public).digest()
 
 
 def sign(seed: bytes, typ: str, payload: bytes, *, detached: bool = False) -> bytes:
     """Sign ``payload`` as ``typ`` with the Ed25519 key of ``seed`` (32 bytes); returns a COSE_Sign1."""
-    key = Ed25519PrivateKey.from_private_bytes(seed)
+    key, kid = _signer(seed)
     protected = _protected(typ)
     signature = key.sign(_to_be_signed(protected, payload))
-    kid = ed25519_kid(key.public_key().public_bytes_raw())
     return cbor.encode([protected, {4: kid}, None if detached else payload, signature])
+
+
+@lru_cache(maxsize=1)
+def _signer(seed: bytes) -> tuple[Ed25519PrivateKey, bytes]:
+    """The key of ``seed`` and its kid: one at a time, so that the next segment's key displaces the last."""
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    return key, ed25519_kid(key.public_key().public_bytes_raw())
+
+
+def forget_signer() -> None:
+    """Let go of the key that signed last."""
+    _signer.cache_clear()
 
 
 def public_of(seed: bytes) -> bytes:
@@ -102,6 +116,7 @@ def verify_raw(public: bytes, signature: bytes, message: bytes) -> None:
         raise SignatureError("the signature does not hold") from None
 
 
+@lru_cache(maxsize=16)
 def _protected(typ: str) -> bytes:
     return cbor.encode({1: ALG_ED25519, 16: f"application/amp1-{typ}"})
 

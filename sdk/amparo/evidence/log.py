@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import EvidenceFormatError, KeyFileError, StorageError
 from ..seal import seal_context
-from . import bulk, cbor, checkpoint, segment, tree
+from . import bulk, cbor, checkpoint, cose, segment, tree
 from .chain import Row, Tip, Writer
 from .checkpoint import ChainHead
 from .genesis import Genesis
@@ -254,4 +254,5 @@ class Log:
         """Close the file and forget the secrets."""
         self._tip = None
         self._secrets.clear()
+        cose.forget_signer()
         self.store.close()
