@@ -147,8 +147,11 @@ class _Reader:
         self.items += 1
         if depth > MAX_DEPTH or self.items > MAX_ITEMS:
             raise EvidenceFormatError("the object is nested too deeply or has too many parts")
-        if at < self.end and self.data[at] in _SIMPLE:
-            return _SIMPLE[self.data[at]], at + 1
+        first = self.data[at] if at < self.end else 0
+        if first < 24 and at < self.end:  # a small number, the most common item
+            return first, at + 1
+        if first in _SIMPLE:
+            return _SIMPLE[first], at + 1
         major, argument, at = self.head(at)
         if major in (_UINT, _NINT):
             value = argument if major == _UINT else -1 - argument

@@ -7,6 +7,7 @@ RFC 8032; `docs/evidence-format.md`, section 2.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cbor2
@@ -66,6 +67,47 @@ def public_of(seed: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
+@dataclass(frozen=True)
+class Signed:
+    """A COSE_Sign1 as read, nothing of it checked but its form. ``payload`` is None when detached."""
+
+    protected: bytes
+    kid: bytes
+    payload: bytes | None
+    signature: bytes
+
+    def verify(self, typ: str, public: bytes, *, payload: bytes | None = None) -> bytes:
+        """Check against a registered key and return the signed payload; raises as :func:`verify`."""
+        if (self.payload is None) == (payload is None):
+            raise EvidenceFormatError("the signature is detached where it should not be, or the reverse")
+        if self.protected != _protected(typ):
+            raise SignatureError("the signature names another type or algorithm", finding="ALG_TYPE")
+        if self.kid != ed25519_kid(public):
+            raise SignatureError("the signature names another key", finding="WRONG_KEY")
+        signed: bytes = payload if self.payload is None else self.payload  # type: ignore[assignment]
+        verify_raw(public, self.signature, _to_be_signed(self.protected, signed))
+        return signed
+
+    def carried(self) -> bytes:
+        """The payload, unchecked: to learn whose key to verify it with."""
+        if self.payload is None:
+            raise EvidenceFormatError("the signature carries no payload")
+        return self.payload
+
+
+def read(blob: bytes) -> Signed:
+    """Read a COSE_Sign1 of the profile; raises EvidenceFormatError."""
+    value = cbor.decode(blob, max_bytes=MAX_SIGNED_BYTES)
+    if not isinstance(value, list) or len(value) != 4:
+        raise EvidenceFormatError("the object is not a COSE_Sign1")
+    protected, unprotected, payload, signature = value
+    if not isinstance(protected, bytes) or not isinstance(unprotected, dict) or list(unprotected) != [4]:
+        raise EvidenceFormatError("the headers of a COSE_Sign1 do not follow the profile")
+    if not (payload is None or isinstance(payload, bytes)) or not isinstance(signature, bytes):
+        raise EvidenceFormatError("the parts of a COSE_Sign1 have the wrong types")
+    return Signed(protected, cbor.fixed(unprotected[4], 32), payload, signature)
+
+
 def verify(blob: bytes, typ: str, public: bytes, *, payload: bytes | None = None) -> bytes:
     """Check a COSE_Sign1 against a registered key and return the payload it signs.
 
@@ -75,29 +117,17 @@ def verify(blob: bytes, typ: str, public: bytes, *, payload: bytes | None = None
         EvidenceFormatError: not a COSE_Sign1 of this profile.
         SignatureError: other key, other type, other algorithm, or the signature does not hold.
     """
-    protected, kid, carried, signature = _parts(blob)
-    if (carried is None) == (payload is None):
-        raise EvidenceFormatError("the signature is detached where it should not be, or the reverse")
-    if protected != _protected(typ):
-        raise SignatureError("the signature names another type or algorithm", finding="ALG_TYPE")
-    if kid != ed25519_kid(public):
-        raise SignatureError("the signature names another key", finding="WRONG_KEY")
-    signed: bytes = payload if carried is None else carried  # type: ignore[assignment]
-    verify_raw(public, signature, _to_be_signed(protected, signed))
-    return signed
+    return read(blob).verify(typ, public, payload=payload)
 
 
 def signer_kid(blob: bytes) -> bytes:
     """The kid a COSE_Sign1 names: a hint where to look, worth nothing until `verify` passes."""
-    return _parts(blob)[1]
+    return read(blob).kid
 
 
 def peek(blob: bytes) -> bytes:
     """The payload a COSE_Sign1 carries, unchecked: to learn whose key to verify it with."""
-    payload = _parts(blob)[2]
-    if payload is None:
-        raise EvidenceFormatError("the signature carries no payload")
-    return payload
+    return read(blob).carried()
 
 
 def verify_raw(public: bytes, signature: bytes, message: bytes) -> None:
@@ -123,15 +153,3 @@ def _protected(typ: str) -> bytes:
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
     return cbor2.dumps(["Signature1", protected, b"", payload], canonical=True)
-
-
-def _parts(blob: bytes) -> tuple[bytes, bytes, bytes | None, bytes]:
-    value = cbor.decode(blob, max_bytes=MAX_SIGNED_BYTES)
-    if not isinstance(value, list) or len(value) != 4:
-        raise EvidenceFormatError("the object is not a COSE_Sign1")
-    protected, unprotected, payload, signature = value
-    if not isinstance(protected, bytes) or not isinstance(unprotected, dict) or list(unprotected) != [4]:
-        raise EvidenceFormatError("the headers of a COSE_Sign1 do not follow the profile")
-    if not (payload is None or isinstance(payload, bytes)) or not isinstance(signature, bytes):
-        raise EvidenceFormatError("the parts of a COSE_Sign1 have the wrong types")
-    return protected, cbor.fixed(unprotected[4], 32), payload, signature

@@ -44,6 +44,8 @@ class Found:
     leaves: list[bytes] = field(default_factory=list)
     spans: dict[int, Span] = field(default_factory=dict)
     newest: Checkpoint | None = None
+    times: list[tuple[int, int]] = field(default_factory=list)
+    """Counter as stored and time of every checkpoint that could be read."""
     roots: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -71,7 +73,7 @@ def verify_vault(
     _segments(rows, out, found)
     _checkpoints(rows, out, found)
     check_witness(witness, out, found)
-    _times(rows, out, found)
+    _times(out, found)
     _grants(rows, out, found)
     _secrets(rows, party_keys, out, found)
     out.facts.update(records=len(rows.records), segments=len(found.spans), checkpoints=len(rows.checkpoints))
@@ -208,6 +210,7 @@ def _checkpoints(rows: VaultRows, out: Collector, found: Found) -> None:
         point = _checkpoint(blob, where, out, found)
         if point is None:
             continue
+        found.times.append((counter, point.time_s))
         expected = (before.counter + 1, before.digest()) if before else (0, bytes(32))
         if (point.counter, point.tree_size) != (counter, size) or (point.counter, point.previous) != expected:
             out.find("CP_CHAIN", where)
@@ -222,7 +225,8 @@ def _checkpoints(rows: VaultRows, out: Collector, found: Found) -> None:
 def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkpoint | None:
     """Read a checkpoint and check its signature with the key of the segment that it ends in."""
     try:
-        point = checkpoint.peek(blob)
+        signed = cose.read(blob)
+        point = Checkpoint.decode(signed.carried())
     except EvidenceFormatError:
         out.find("NONCANON", where)
         return None
@@ -230,7 +234,7 @@ def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkp
     try:
         if span is None or span.opened is None or point.log_id != found.log_id:
             raise SignatureError("no key for this checkpoint")
-        cose.verify(blob, "checkpoint", span.opened.public)
+        signed.verify("checkpoint", span.opened.public)
     except EvidenceError as error:
         check_signature(out, "CP_SIG", where, error)
     return point
@@ -286,15 +290,11 @@ def check_witness(witness: Sequence[bytes], out: Collector, found: Found) -> Non
                 check_signature(out, "CP_SIG", f"head {number}", error)
 
 
-def _times(rows: VaultRows, out: Collector, found: Found) -> None:
+def _times(out: Collector, found: Found) -> None:
     out.step("Times do not go back.", "time")
     out.find("DEVICE_CLOCK")
     last = 0
-    for counter, _, blob in rows.checkpoints:
-        try:
-            time_s = checkpoint.peek(blob).time_s
-        except EvidenceFormatError:
-            continue
+    for counter, time_s in found.times:
         if time_s < last:
             out.find("CLOCK_BACK", f"checkpoint {counter}")
         last = time_s
