@@ -14,11 +14,13 @@ from amparo.evidence import (
     Directory,
     Package,
     PartyKey,
+    Withdrawal,
     approve,
     cbor,
     consent,
     export,
     release,
+    withdraw,
 )
 from amparo.evidence.grant import Grant
 from amparo.evidence.rows import read_vault
@@ -77,7 +79,7 @@ def test_one_partys_share_does_not_rebuild_a_secret_even_without_the_checks(worl
     package = package_of(world, vault)
     (one,) = world.approve(package, "guardian")
     twin = replace(one, role="child")
-    _, one_time = release._load_pending(vault._log, package.grant.grant_id)
+    _, one_time, _ = release._load_pending(vault._log, package.grant.grant_id)
     for approvals in ([one], [one, twin], [twin]):
         with pytest.raises(ConsentError):
             consent.recover(package.genesis, package.grant, package.opens[0][0], approvals, one_time)
@@ -190,7 +192,7 @@ def test_approvers_refuse_packages_that_do_not_fit(world, vault):
         regrant(log_id=bytes(32)),
         regrant(policy_hash=bytes(32)),
         regrant(segments=(0, 1)),
-        replace(package, notice="harmless"),
+        replace(package, notices={**package.notices, "bn": "harmless"}),
         replace(package, opens=()),
         replace(package, request=world.request(purpose="other").signed),
         replace(package, opens=((package.opens[0][0], package.opens[0][1][::-1]),)),
@@ -272,3 +274,36 @@ def test_text_and_keys_never_lie_in_the_clear(world):
     ]:
         assert CANARY.encode() not in blob and CANARY.encode("utf-16-le") not in blob
         assert not any(s in blob or s.hex().encode() in blob or repr(s).encode() in blob for s in secrets)
+
+
+def test_the_text_is_bound_in_every_language_and_shown_in_the_persons(world: World) -> None:
+    with world.create() as vault:
+        fill(vault, 3)
+        package = vault.prepare_grant(world.request(purpose="investigation").signed, world.directory.signed)
+    assert len(package.notices) == 11 and len(set(package.notices.values())) == 11
+    for lang, text in package.notices.items():
+        assert (
+            package.notice(lang) == text and "Test Police" in text and "42/2027" in text and "{" not in text
+        )
+    assert package.notice("pt-BR") == package.notices["pt"] and package.notice("sv") == package.notices["en"]
+    assert Package.decode(package.encode()).notices == dict(package.notices)
+
+
+def test_an_approval_taken_back_no_longer_counts(world: World) -> None:
+    with world.create() as vault:
+        fill(vault, 3)
+        package = vault.prepare_grant(world.request().signed, world.directory.signed)
+        approvals = world.approve(package, "child", "guardian", "trustee")
+        for forged in (
+            withdraw(package.grant, world.keys["guardian"]),
+            replace(withdraw(package.grant, world.keys["child"]), grant_id=bytes(16)),
+        ):
+            with pytest.raises(ConsentError):
+                vault.withdraw(replace(forged, role="child"))
+        vault.withdraw(Withdrawal.decode(withdraw(package.grant, world.keys["child"]).encode()))
+        for roles in ((0, 1), (0, 2), (0, 1, 2)):
+            with pytest.raises(ConsentError, match="taken"):
+                vault.export(package.grant.grant_id, [approvals[i] for i in roles])
+        assert vault.export(package.grant.grant_id, approvals[1:])  # the other two are enough
+        with pytest.raises(ConsentError, match="used already"):
+            vault.withdraw(withdraw(package.grant, world.keys["guardian"]))

@@ -128,7 +128,8 @@ def test_texts_fit_a_phone(language):
     for path, text in leaves(texts["notice"]):
         limit = {"title": 50, "body": 320, "buttons": 30}.get(path[-1], 130)
         assert len(text) <= (30 if path[0] == "buttons" else limit), path
-    assert all(len(text) <= 520 for _, text in leaves(texts))
+    page = ("consent", "release")  # read at leisure, not on a lock screen
+    assert all(len(text) <= (1100 if path == page else 520) for path, text in leaves(texts))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -21,8 +21,10 @@ from ..evidence import (
     Party,
     Request,
     Vault,
+    Withdrawal,
     approve,
     load_private,
+    withdraw,
 )
 from ..evidence.export import MAGIC, MAX_EXPORT_BYTES, read_header
 from ..evidence.genesis import Genesis
@@ -89,16 +91,23 @@ def _register_release(commands: argparse._SubParsersAction[Parser]) -> None:
     approval.add_argument("package", type=Path)
     approval.add_argument("--key", type=Path, required=True, help="the party's private key file")
     approval.add_argument("--log-id", required=True, help="as written down at enrolment, 64 hex digits")
+    approval.add_argument("--lang", help="language of the text to agree to (default English)")
     approval.add_argument("--yes", action="store_true", help="agree without being asked")
+    back = _command(commands, "withdraw", _withdraw, "a party takes its approval back")
+    back.add_argument("package", type=Path)
+    back.add_argument("--key", type=Path, required=True, help="the party's private key file")
+    told = _command(commands, "withdrawn", _withdrawn, "the device is told that an approval was taken back")
+    told.add_argument("vault", type=Path)
+    told.add_argument("--withdrawal", type=Path, required=True)
     export = _command(commands, "export", _export, "make the sealed export that two approvals allow")
     export.add_argument("vault", type=Path)
     export.add_argument("--grant", type=Path, required=True, help="the package that was approved")
     export.add_argument("--approval", type=Path, action="append", required=True, help="give two or more")
-    for parser in (create, grant, export):
+    for parser in (create, grant, told, export):
         parser.add_argument("--device-key", type=Path, required=True, help="the device's key file")
-    for parser in (directory, request, grant, approval, export):
+    for parser in (directory, request, grant, approval, back, export):
         parser.add_argument("-o", "--output", type=Path, required=True)
-    for parser in (create, directory, request, grant, approval, export):
+    for parser in (create, directory, request, grant, approval, back, told, export):
         add_passphrase(parser)
 
 
@@ -215,19 +224,32 @@ def _request(options: argparse.Namespace) -> int:
 def _grant(options: argparse.Namespace) -> int:
     with _vault(options) as vault:
         package = vault.prepare_grant(_read(options.request), _read(options.directory))
-    print(package.notice)
+    print(package.notice())
     return _write(options.output, package.encode())
 
 
 def _approve(options: argparse.Namespace) -> int:
     package = Package.decode(_read(options.package))
-    print(package.notice)
+    print(package.notice(options.lang))
     if not options.yes and input("Type yes to agree: ").strip() != "yes":
         print("Nothing was signed.")
         return 1
     key = load_private(options.key, passphrase(options))
     approval = approve(package, key, log_id=_log_id(options.log_id), now_s=int(time.time()))
     return _write(options.output, approval.encode())
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    package = Package.decode(_read(options.package))
+    taken_back = withdraw(package.grant, load_private(options.key, passphrase(options)))
+    return _write(options.output, taken_back.encode())
+
+
+def _withdrawn(options: argparse.Namespace) -> int:
+    with _vault(options) as vault:
+        vault.withdraw(Withdrawal.decode(_read(options.withdrawal)))
+    print("This approval no longer counts.")
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ The format is specified in `docs/evidence-format.md`.
 """
 
 from .checkpoint import ChainHead
-from .consent import Approval, Package, approve
+from .consent import Approval, Package, Withdrawal, approve, withdraw
 from .directory import Agency, Directory
 from .grant import Grant, Request
 from .keys import Party, PartyKey, load_private, save_private
@@ -31,7 +31,9 @@ __all__ = [
     "Request",
     "SentAlert",
     "Vault",
+    "Withdrawal",
     "approve",
     "load_private",
     "save_private",
+    "withdraw",
 ]

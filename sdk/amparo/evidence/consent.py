@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 from ..errors import ConsentError, EvidenceFormatError, SealError, SignatureError
 from ..seal import SealKey, open_sealed, seal, seal_context
+from ..texts import resolve_language
 from . import cbor, cose, segment
 from .directory import Directory
 from .genesis import Genesis
-from .grant import Grant, Request, find_request, notice, notice_hash
+from .grant import Grant, Request, find_request, notice_hash, notices
 from .keys import PartyKey
 from .segment import SegmentOpen
 
@@ -32,7 +33,8 @@ class Package:
     request: bytes
     directory: bytes
     grant: Grant
-    notice: str
+    notices: Mapping[str, str]
+    """The text to agree to, by language; the grant is bound to all of them."""
     opens: tuple[tuple[SegmentOpen, tuple[bytes, ...]], ...]
 
     def encode(self) -> bytes:
@@ -41,15 +43,21 @@ class Package:
         return cbor.encode(
             {
                 0: 1, 1: self.genesis.encode(), 2: self.request, 3: self.directory, 4: self.grant.raw,
-                5: self.notice, 6: opens,
+                5: dict(self.notices), 6: opens,
             }
         )  # fmt: skip
+
+    def notice(self, language: str | None = None) -> str:
+        """The text to agree to in a person's language, English where there is none."""
+        return self.notices.get(resolve_language(language)) or self.notices["en"]
 
     @classmethod
     def decode(cls, raw: bytes) -> Package:
         """Read a package; raises EvidenceFormatError."""
-        required = {1: bytes, 2: bytes, 3: bytes, 4: bytes, 5: str, 6: list}
+        required = {1: bytes, 2: bytes, 3: bytes, 4: bytes, 5: dict, 6: list}
         f = cbor.expect_map(cbor.decode(raw, max_bytes=MAX_PACKAGE_BYTES), required)
+        if not all(isinstance(v, str) for pair in f[5].items() for v in pair):
+            raise EvidenceFormatError("the texts of a package are malformed")
         opens = []
         for item in f[6]:
             if not isinstance(item, list) or [type(v) for v in item] != [bytes, list]:
@@ -59,7 +67,7 @@ class Package:
             opens.append((SegmentOpen.decode(item[0]), tuple(item[1])))
         return cls(
             genesis=Genesis.decode(f[1]), request=f[2], directory=f[3], grant=Grant.decode(f[4]),
-            notice=f[5], opens=tuple(opens),
+            notices=f[5], opens=tuple(opens),
         )  # fmt: skip
 
 
@@ -84,6 +92,25 @@ class Approval:
         return cls(role=f[1], signature=f[2], shares=dict(f[3]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """One party's yes taken back, while nothing was exported yet."""
+
+    grant_id: bytes
+    role: str
+    signature: bytes
+
+    def encode(self) -> bytes:
+        """The withdrawal's bytes."""
+        return cbor.encode({0: 1, 1: self.grant_id, 2: self.role, 3: self.signature})
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Withdrawal:
+        """Read a withdrawal; raises EvidenceFormatError."""
+        f = cbor.expect_map(cbor.decode(raw, max_bytes=1 << 12), {1: bytes, 2: str, 3: bytes})
+        return cls(grant_id=cbor.fixed(f[1], 16), role=f[2], signature=f[3])
+
+
 def check_grant(
     genesis: Genesis, grant: Grant, signed_request: bytes, directory: Directory, *, now_s: int
 ) -> Request:
@@ -102,8 +129,8 @@ def check_grant(
     if not grant.not_before_s <= now_s < grant.expires_s:
         raise ConsentError("the grant is not in force at this time")
     count = sum(last - first + 1 for first, last in grant.scope)
-    text = notice(request, agency, count=count, expires_s=grant.expires_s)
-    if grant.notice_hash != notice_hash(text):
+    texts = notices(request, agency, count=count, expires_s=grant.expires_s)
+    if grant.notice_hash != notice_hash(texts):
         raise ConsentError("the text shown is not the one the grant is bound to")
     return request
 
@@ -132,7 +159,7 @@ def approve(package: Package, key: PartyKey, *, log_id: bytes, now_s: int) -> Ap
         raise ConsentError(f"the package does not hold: {error.args[0]}") from None
     if genesis.parties[index].kid != key.party.kid:
         raise ConsentError("this key is not the one enrolled for its role")
-    if notice_hash(package.notice) != grant.notice_hash:
+    if notice_hash(package.notices) != grant.notice_hash:
         raise ConsentError("the text shown is not the one the grant is bound to")
     if [opened.seg for opened, _ in package.opens] != list(grant.segments):
         raise ConsentError("the shares do not belong to the segments of the grant")
@@ -144,6 +171,23 @@ def approve(package: Package, key: PartyKey, *, log_id: bytes, now_s: int) -> Ap
         shares[opened.seg] = seal(grant.exporter, release_context(grant, opened.seg, key.role), share)
     signature = cose.sign(key.sign_seed, "approval", grant.raw, detached=True)
     return Approval(role=key.role, signature=signature, shares=shares)
+
+
+def withdraw(grant: Grant, key: PartyKey) -> Withdrawal:
+    """Take a yes back: signed, so that nobody withdraws for another."""
+    return Withdrawal(
+        grant_id=grant.grant_id, role=key.role,
+        signature=cose.sign(key.sign_seed, "withdrawal", grant.digest(), detached=True),
+    )  # fmt: skip
+
+
+def check_withdrawal(genesis: Genesis, grant: Grant, withdrawal: Withdrawal) -> None:
+    """Raises ConsentError unless the party itself withdraws from this grant."""
+    try:
+        party = genesis.parties[genesis.index(withdrawal.role)]
+        cose.verify(withdrawal.signature, "withdrawal", party.sign_public, payload=grant.digest())
+    except (SignatureError, EvidenceFormatError):
+        raise ConsentError("the withdrawal is not by a party of this log from this grant") from None
 
 
 def check_approvals(

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import ConsentError, EvidenceFormatError
 from ..seal import Recipient
+from ..texts import LANGUAGES, texts_for
 from . import cbor, cose
 from .directory import Agency, Directory
 from .keys import PartyKey, read_recipient
@@ -200,21 +202,28 @@ def read_ranges(value: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-def notice(request: Request, agency: Agency, *, count: int, expires_s: int) -> str:
-    """The text an approver reads before agreeing; its hash is part of the grant."""
-    return (
-        f"Release of {count} records (messages and alerts) to {agency.name}.\n"
-        f"Case: {request.case_ref}\nLegal basis: {request.legal_basis}\nPurpose: {request.purpose}\n"
-        f"Period: {request.from_s} to {request.until_s} (seconds since 1970)\n"
-        f"This approval ends at {expires_s} and can be used once.\n"
-        "Two of the parties together can release; you alone cannot, and nobody needs your yes if the "
-        "other two agree.\n"
-        "Until the export is made you may still refuse. After it, what was handed over cannot be called "
-        "back.\n"
-        "If anyone presses you to agree, do not; speak to the child-protection organisation or a helpline."
-    )
+def notices(request: Request, agency: Agency, *, count: int, expires_s: int) -> dict[str, str]:
+    """The text an approver reads before agreeing, by language; the grant is bound to all of them."""
+    facts = {
+        "count": count, "agency": agency.name, "case": request.case_ref, "basis": request.legal_basis,
+        "purpose": request.purpose, "start": _utc(request.from_s), "end": _utc(request.until_s),
+        "expires": _utc(expires_s),
+    }  # fmt: skip
+    found = {}
+    for lang in LANGUAGES:
+        consent = texts_for(lang)["consent"]
+        found[lang] = "\n".join([consent["release"].format_map(facts), consent["limits"]])
+    return found
 
 
-def notice_hash(text: str) -> bytes:
-    """What the grant keeps of the text shown."""
-    return hashlib.sha256(b"amparo/v1/notice" + text.encode("utf-8")).digest()
+def _utc(time_s: int) -> str:
+    """As date and time; a second beyond the calendar stays a number."""
+    try:
+        return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return str(time_s)
+
+
+def notice_hash(texts: Mapping[str, str]) -> bytes:
+    """What the grant keeps of the texts shown, by language."""
+    return hashlib.sha256(b"amparo/v1/notice" + cbor.encode(dict(texts))).digest()

@@ -13,7 +13,7 @@ from ..errors import ConsentError, EvidenceFormatError
 from ..seal import SealKey, SealSuite, generate, seal_context
 from . import bulk, cbor, consent, export, record, tree
 from . import grant as grants
-from .consent import Approval, Package
+from .consent import Approval, Package, Withdrawal
 from .directory import Directory
 from .export import ExportHeader, FileKey, Item, Manifest
 from .grant import Grant
@@ -44,24 +44,40 @@ def prepare(
     needed = sorted({_segment_of(opens, n) for n in numbers})
     scope = grants.ranges_of(numbers)
     expires_s = min(now_s + grants.GRANT_TTL_S, request.valid_until_s)
-    text = grants.notice(request, agency, count=len(numbers), expires_s=expires_s)
+    texts = grants.notices(request, agency, count=len(numbers), expires_s=expires_s)
     one_time = generate(SealSuite.S2_XWING)
     grant = Grant(
         grant_id=secrets.token_bytes(16), log_id=log.log_id, request_hash=request.digest(), scope=scope,
         purpose=request.purpose, recipient_kid=agency.keys.recipient.kid, not_before_s=now_s,
-        expires_s=expires_s, policy_hash=genesis.policy_hash(), notice_hash=grants.notice_hash(text),
+        expires_s=expires_s, policy_hash=genesis.policy_hash(), notice_hash=grants.notice_hash(texts),
         exporter=one_time.recipient, segments=tuple(needed),
     )  # fmt: skip
     grant = Grant.decode(grant.encode())
     package = Package(
-        genesis=genesis, request=signed_request, directory=signed_directory, grant=grant, notice=text,
+        genesis=genesis, request=signed_request, directory=signed_directory, grant=grant, notices=texts,
         opens=tuple((opens[seg][1], _shares(log, seg)) for seg in needed),
     )  # fmt: skip
-    pending = cbor.encode([one_time.secret, package.encode()])
-    blob = bulk.encrypt(log.key("pending"), _pending_context(log, grant.grant_id), pending)
-    with log.store.transaction():
-        log.store.run("INSERT INTO pending VALUES (?, ?)", [(grant.grant_id, blob)])
+    _store_pending(log, package, one_time, frozenset())
     return package
+
+
+def withdraw(log: Log, withdrawal: Withdrawal) -> None:
+    """Let a party's approval of a pending grant no longer count, whether it was given or not.
+
+    Raises:
+        ConsentError: the grant is unknown or used, or the party did not sign this.
+    """
+    package, one_time, withdrawn = _load_pending(log, withdrawal.grant_id)
+    consent.check_withdrawal(log.genesis, package.grant, withdrawal)
+    _store_pending(log, package, one_time, withdrawn | {withdrawal.role})
+
+
+def _store_pending(log: Log, package: Package, one_time: SealKey, withdrawn: frozenset[str]) -> None:
+    grant_id = package.grant.grant_id
+    pending = cbor.encode([one_time.secret, package.encode(), sorted(withdrawn)])
+    blob = bulk.encrypt(log.key("pending"), _pending_context(log, grant_id), pending)
+    with log.store.transaction():
+        log.store.run("INSERT OR REPLACE INTO pending VALUES (?, ?)", [(grant_id, blob)])
 
 
 def release(log: Log, grant_id: bytes, approvals: Sequence[Approval], sdk_version: str) -> bytes:
@@ -72,7 +88,9 @@ def release(log: Log, grant_id: bytes, approvals: Sequence[Approval], sdk_versio
     Raises:
         ConsentError: the grant is unknown or used, or the approvals do not satisfy the policy.
     """
-    package, one_time = _load_pending(log, grant_id)
+    package, one_time, withdrawn = _load_pending(log, grant_id)
+    if taken_back := sorted({a.role for a in approvals} & withdrawn):
+        raise ConsentError(f"{taken_back[0]} has taken the approval back")
     now_s, genesis, grant = log.now_s(), log.genesis, package.grant
     directory = Directory.read(package.directory, genesis.directory_public)
     request = consent.check_grant(genesis, grant, package.request, directory, now_s=now_s)
@@ -184,18 +202,18 @@ def pending_scopes(log: Log) -> list[tuple[int, int]]:
     """The record ranges of grants that can still be used."""
     scopes: list[tuple[int, int]] = []
     for (grant_id,) in log.store.all("SELECT grant_id FROM pending"):
-        package, _ = _load_pending(log, grant_id if isinstance(grant_id, bytes) else b"")
+        package, *_ = _load_pending(log, grant_id if isinstance(grant_id, bytes) else b"")
         if log.now_s() < package.grant.expires_s:
             scopes.extend(package.grant.scope)
     return sorted(scopes)
 
 
-def _load_pending(log: Log, grant_id: bytes) -> tuple[Package, SealKey]:
+def _load_pending(log: Log, grant_id: bytes) -> tuple[Package, SealKey, frozenset[str]]:
     blob = log.store.one("SELECT blob FROM pending WHERE grant_id = ?", grant_id)
     if not isinstance(blob, bytes):
         raise ConsentError("the grant is not known to this vault, or was used already")
     raw = bulk.decrypt(log.key("pending"), _pending_context(log, grant_id), blob)
     value = cbor.decode(raw, max_bytes=2 * consent.MAX_PACKAGE_BYTES)
-    if not isinstance(value, list) or [type(v) for v in value] != [bytes, bytes]:
+    if not isinstance(value, list) or [type(v) for v in value] != [bytes, bytes, list]:
         raise EvidenceFormatError("a pending grant is malformed")
-    return Package.decode(value[1]), SealKey(SealSuite.S2_XWING, value[0])
+    return Package.decode(value[1]), SealKey(SealSuite.S2_XWING, value[0]), frozenset(value[2])

@@ -16,7 +16,7 @@ from ..seal import seal_context
 from . import bulk, cbor, cose, erasure, record, release
 from .chain import Writer
 from .checkpoint import HEARTBEAT, ChainHead
-from .consent import Approval, Package
+from .consent import Approval, Package, Withdrawal
 from .genesis import Genesis
 from .keys import Party
 from .keystore import KeyStorage
@@ -258,6 +258,11 @@ class Vault:
         """Make the ``.amx`` file that two parties' approvals allow, once; raises ConsentError."""
         with self._lock:
             return release.release(self._log, grant_id, approvals, self._sdk_version)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Let a party take its approval back before the export is made; raises ConsentError."""
+        with self._lock:
+            release.withdraw(self._log, withdrawal)
 
     def expire(self, *, keep_s: int = KEEP_S) -> int:
         """Erase records that nobody released or holds and that are older than ``keep_s`` (90 days).

@@ -55,9 +55,9 @@ AlertTexts = TypedDict(
 
 
 class ConsentTexts(TypedDict):
-    """What approving a release means, and what consent of two cannot prevent."""
+    """What an approver reads, with fields to fill, and what consent of two cannot prevent."""
 
-    approving: str
+    release: str
     limits: str
 
 
