@@ -13,7 +13,8 @@ from .format import CHILD_CUES, CONTACT_CUES, Conversation, parse
 _FORBIDDEN = re.compile(
     r"\b(sex(?!t[oa]s?\b)\w*|porn\w*|nud[eo]\w*|naked|nackt\w*|desnud\w*|pelad[ao]s?|erotic\w*|er[oó]tic\w*|horny|boobs?"
     r"|penis|vagina|masturb\w*|underwear|lingerie|panties|bikini|kiss(?:ed|ing)? (?:you|me)"
-    r"|nogi|nuogas?|nuoga"
+    r"|nogi|nuogas?|nuoga|shirtless|torse nu|(?:sin|sem|senza|ohne|zonder|without|xwris|bez) (?:\w+ )?"
+    r"(?:camiseta|camisa|maglietta|t-?shirt|shirt|hemd|fanela|teniska|blusa)"
     r"|голичк\w*|секс\w*|порно\w*|γυμν[όήοέ]\w*|σεξ\w*|πορν\w*|সেক্স\w*|নগ্ন\w*|পর্ন\w*|bloot|naakt\w*|nua|nus|nues|spogliat\w*)\b",
     re.IGNORECASE,
 )
