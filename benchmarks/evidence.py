@@ -1,6 +1,6 @@
 """What evidence costs: appends against bare SQLite doing the same commits, verification by size.
 
-Run with ``make bench-evidence``. The bare database writes rows of the same sizes with the same settings, one
+Run with ``make bench``. The bare database writes rows of the same sizes with the same settings, one
 transaction for each record, turn about with the vault in the same run.
 """
 

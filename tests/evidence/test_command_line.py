@@ -169,3 +169,21 @@ def test_files_that_are_something_else(place):
     (place / "cut.amx").write_bytes(b"AMX1\x00\x00")
     run("evidence", "verify", "cut.amx", expect=1)
     run("evidence", "inspect", "cut.amx", expect=2)
+
+
+def test_the_walk_through_finds_every_attack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evidence", "demo"]) == 0
+    shown = capsys.readouterr().out
+    assert "10 of 10 attacks found" in shown and "NOT FOUND" not in shown
+    assert "5 records open" in shown and shown.count("[consent]") == 3
+
+
+def test_an_attack_that_is_not_found_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amparo.cli import walkthrough
+
+    harmless = ("nothing at all", "", walkthrough._in_file("SELECT 1"))
+    monkeypatch.setattr(walkthrough, "ATTACKS", (harmless, *walkthrough.ATTACKS[:1]))
+    assert main(["evidence", "demo"]) == 1
+    assert "1. nothing at all: NOT FOUND" in capsys.readouterr().out

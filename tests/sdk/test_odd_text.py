@@ -61,7 +61,9 @@ def test_a_long_text_is_not_cut() -> None:
     plain, ending = Conversation(MODEL), Conversation(MODEL)
     base = plain.read(Message("contact", padding))
     full = ending.read(
-        Message("contact", padding + " don't tell your parents about me, delete this chat, it's our secret." * 9)
+        Message(
+            "contact", padding + " don't tell your parents about me, delete this chat, it's our secret." * 9
+        )
     )
     assert full.cues[5] > base.cues[5] + 0.1
 

@@ -32,6 +32,7 @@ from ..evidence.report import Report
 from ..evidence.rows import read_vault
 from ..evidence.verify import verify_vault
 from ..evidence.verify_export import OpenedRecord, open_and_verify
+from . import walkthrough
 from .keys import add_passphrase, passphrase
 
 MAX_INPUT_BYTES = 1 << 24
@@ -45,6 +46,7 @@ def register(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     _register_reading(commands)
     _register_release(commands)
+    walkthrough.register(commands)
 
 
 def _register_reading(commands: argparse._SubParsersAction[Parser]) -> None:
