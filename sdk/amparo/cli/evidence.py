@@ -28,6 +28,7 @@ from ..evidence import (
 )
 from ..evidence.export import MAGIC, MAX_EXPORT_BYTES, read_header
 from ..evidence.genesis import Genesis
+from ..evidence.interchange import case_graph, cybertipline_draft
 from ..evidence.report import Report
 from ..evidence.rows import read_vault
 from ..evidence.verify import verify_vault
@@ -176,6 +177,10 @@ def _open(options: argparse.Namespace) -> int:
     _write(options.output / "report.json", report.to_json().encode())
     _write(options.output / "report.txt", report.to_text().encode())
     _write(options.output / "messages.jsonl", "".join(f"{line}\n" for line in lines).encode())
+    graph = case_graph(records, report, __version__, int(time.time()))
+    _write(options.output / "case.jsonld", json.dumps(graph, indent=1).encode())
+    draft = cybertipline_draft(records, report)
+    _write(options.output / "cybertipline-draft.json", json.dumps(draft, indent=1).encode())
     print(f"{len(records)} messages in {options.output}; the sealed file stays the evidence")
     return 0
 
