@@ -7,7 +7,7 @@ import random
 import pytest
 
 from amparo_training.ages import ADULT_AGES, swap_age, vary_numbers
-from amparo_training.augment import disguise
+from amparo_training.augment import decorate, disguise
 from amparo_training.conversations import CHILD, CONTACT, Example
 from amparo_training.remix import alone, come_late, precede, thin
 from amparo_training.transliterate import LANGUAGES, romanise
@@ -95,3 +95,9 @@ def test_one_disguise_covers_all_texts() -> None:
     found = {tuple(disguise(texts, random.Random(seed), "en")) for seed in range(60)}
     assert ("HOW OLD ARE YOU THEN", "ARE YOUR PARENTS AT HOME TONIGHT") in found
     assert len(found) > 10
+
+
+def test_an_ending_changes_and_the_words_stay() -> None:
+    found = {decorate("see you at five!! 😂", random.Random(seed)) for seed in range(40)}
+    assert len(found) > 6 and all(text.startswith("see you at five") for text in found)
+    assert decorate("😂😂", random.Random(0)).startswith("😂")

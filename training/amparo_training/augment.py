@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from . import transliterate
 
 ROMANISED_SHARE = 0.3
+DECORATED_SHARE = 0.25
+_ENDINGS = " .!…🙂😅😂😭❤️💀✨🙏😊👍"
 _LEET = {
     "a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7+", "l": "1", "g": "9", "b": "8",
     "а": "4@", "е": "3", "о": "0", "з": "3", "в": "8", "α": "4@", "ε": "3", "ο": "0", "τ": "7", "β": "8",
@@ -27,8 +29,16 @@ def augment(text: str, rng: random.Random, lang: str = "") -> str:
     """Return ``text`` after one randomly chosen disturbance; some languages also go to Latin letters."""
     if lang in transliterate.LANGUAGES and rng.random() < ROMANISED_SHARE:
         return transliterate.romanise(text, lang, rng)
+    if rng.random() < DECORATED_SHARE:
+        return decorate(text, rng)
     names = list(WAYS)
     return WAYS[rng.choices(names, [_WEIGHTS.get(name, 1) for name in names])[0]](text, rng)
+
+
+def decorate(text: str, rng: random.Random) -> str:
+    """Put a smiley or another ending, or take what there is: it must not matter, and without this it does."""
+    bare = text.rstrip(_ENDINGS)
+    return (bare or text) + rng.choice(("", "", " 🙂", " 😅", "😂", "!!", "...", " :)", "❤️", "."))
 
 
 def disguise(texts: Sequence[str], rng: random.Random, lang: str = "") -> list[str]:
