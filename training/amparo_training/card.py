@@ -11,6 +11,7 @@ from typing import Any
 from .config import TrainingConfig
 from .corpus import load as load_corpus
 from .corpus.agreement import kappa_by_sign, read_blind
+from .evaluation.comparators import EACH, MESSAGES
 
 TEMPLATE = Path(__file__).parent / "card_template.md"
 LOG = Path(__file__).parent / "card_log.md"
@@ -176,8 +177,8 @@ def _research(r: Mapping[str, Any]) -> str:
             f" | {percent(s['false_positives'])} | {_number(s['auc']['value'])} |"
         )
     lines.append(
-        "\nFalse alarms per 1,000. Sets that train lend their held-out groups to calibration as well; only the"
-        " measured-only sets are clean of both. A single text cannot alert.\n"
+        "\nFalse alarms per 1,000. Of sets that train, half of the held-out groups set the thresholds and the"
+        " other half are measured here. A single text cannot alert.\n"
     )
     lines += ["| set | read | alerts | notices |", "|---|---|---|---|"]
     every = {**r["benign"], "all conversations": r["benign_together"], "single texts": r["texts_together"], "strings of 30 texts": r["strings_together"]}  # fmt: skip
@@ -202,7 +203,8 @@ def _control(r: Mapping[str, Any]) -> str:
 def _comparators(r: Mapping[str, Any]) -> str:
     lines = [
         "### Comparators, same sources, same run",
-        "They learn from, and all are measured here on, at most 250 conversations of a source, 120 messages each."
+        f"They learn from, and all are measured here on, at most {EACH} conversations of a source, {MESSAGES} messages"
+        " each."
         " Sentinel has no threshold of its own: its F figures are at 0.5 and mean little.\n",
         "| method | authored AUC | recall at 3 % false alarms by its own ranking | F_latency s = 5 | PAN12 F1 |",
         "|---|---|---|---|---|",
