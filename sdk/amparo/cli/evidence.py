@@ -28,6 +28,7 @@ from ..evidence import (
 )
 from ..evidence.export import MAGIC, MAX_EXPORT_BYTES, read_header
 from ..evidence.genesis import Genesis
+from ..evidence.heads import read_heads
 from ..evidence.interchange import case_graph, cybertipline_draft
 from ..evidence.report import Report
 from ..evidence.rows import read_vault
@@ -62,7 +63,13 @@ def _register_reading(commands: argparse._SubParsersAction[Parser]) -> None:
     opened.add_argument("-o", "--output", type=Path, required=True, help="new folder for the reading copy")
     for parser in (verify, opened):
         parser.add_argument("--log-id", help="as written down at enrolment, 64 hex digits")
-        parser.add_argument("--witness", type=Path, action="append", default=[], help="a head kept outside")
+        parser.add_argument(
+            "--witness",
+            type=Path,
+            action="append",
+            default=[],
+            help="a head, or a store of heads, kept outside",
+        )
         add_passphrase(parser)
     for parser in (verify, inspect):
         parser.add_argument("--json", action="store_true", help="print JSON")
@@ -133,7 +140,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> tuple[Report, list[OpenedRecord]]:
     log_id = None if options.log_id is None else _log_id(options.log_id)
-    witness = [_read(path) for path in options.witness]
+    witness = [head for path in options.witness for head in read_heads(path)]
     if _is_export(options.file):
         key = load_private(options.key, passphrase(options)).seal_key if options.key else None
         data = _read(options.file, limit=2 * MAX_EXPORT_BYTES)

@@ -7,6 +7,7 @@ from .checkpoint import ChainHead
 from .consent import Approval, Package, Withdrawal, approve, withdraw
 from .directory import Agency, Directory
 from .grant import Grant, Request
+from .heads import Fit, HeadStore
 from .keys import Party, PartyKey, load_private, save_private
 from .keystore import FileKeyStorage, KeyStorage
 from .record import Attachment, Observation
@@ -22,7 +23,9 @@ __all__ = [
     "Directory",
     "Envelope",
     "FileKeyStorage",
+    "Fit",
     "Grant",
+    "HeadStore",
     "KeyStorage",
     "Observation",
     "Package",
