@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from amparo.errors import ConsentError
-from amparo.evidence import Batch, bulk, record, segment
+from amparo.evidence import Batch, ErasureOrder, approve_erasure, bulk, erasure, record, segment
 from amparo.evidence.rows import read_vault
 from amparo.evidence.verify import verify_vault
 from amparo.evidence.verify_export import open_and_verify
@@ -97,3 +97,73 @@ def test_a_tombstone_excuses_only_what_it_names(world):
     records[-1] = (*records[-1][:2], None)
     report = verify_vault(replace(rows, records=records))
     assert "MISSING" in report.codes() and report.failed() == ("erasure",)
+
+
+def ordered(world, vault, *roles):
+    order = vault.prepare_erasure([vault.conversation_ref("c1")])
+    return order, [approve_erasure(order, world.keys[r], log_id=vault.log_id) for r in roles]
+
+
+def test_two_parties_erase_on_request_and_the_verifier_sees_who(world):
+    with world.create() as vault:
+        fill(vault, 3)
+        other = vault.conversation_ref("c2")
+        vault.commit(Batch(observations=[observation(vault, "stays", conversation_ref=other)]))
+        order, approvals = ordered(world, vault, "child", "trustee")
+        assert ErasureOrder.decode(order.raw) == order
+        for few in ([], approvals[:1], approvals[:1] * 2):
+            with pytest.raises(ConsentError):
+                vault.erase(order, few)
+        assert vault.erase(order, approvals) == 3
+        assert [a.ref for a in vault._log.asides()] == [other]
+        with pytest.raises(ConsentError, match="no record"):
+            vault.erase(order, approvals)
+        log_id = vault.log_id
+    rows = read_vault(world.path)
+    report = verify_vault(rows, log_id=log_id)
+    assert report.failed() == () and sum(f.code == "ERASED" for f in report.findings) == 3
+
+
+def test_held_or_granted_records_cannot_be_ordered_away(world):
+    with world.create() as vault:
+        fill(vault, 2)
+        order, approvals = ordered(world, vault, "child", "guardian")
+        vault.hold([vault.conversation_ref("c1")])
+        for attempt in (lambda: vault.erase(order, approvals), lambda: ordered(world, vault)):
+            with pytest.raises(ConsentError, match="held"):
+                attempt()
+        vault.hold([vault.conversation_ref("c1")], held=False)
+        vault.prepare_grant(world.request().signed, world.directory.signed)
+        with pytest.raises(ConsentError, match="open grant"):
+            vault.erase(order, approvals)
+        with pytest.raises(ConsentError, match="another log"):
+            approve_erasure(order, world.keys["child"], log_id=bytes(32))
+
+
+@pytest.mark.parametrize("flaw", ["one approval", "none", "other log", "wider than ordered", "malformed"])
+def test_a_requested_tombstone_without_its_approvals_fails(world, flaw):
+    with world.create() as vault:
+        fill(vault, 3)
+        order, approvals = ordered(world, vault, "child", "trustee")
+        more = {4: order.raw, 5: [list(p) for p in approvals]}
+        numbers = [a.seq for a in vault._log.asides()]
+        if flaw == "one approval":
+            more[5] = more[5][:1]
+        elif flaw == "none":
+            more = {}
+        elif flaw == "other log":
+            foreign = ErasureOrder.decode(replace(order, log_id=bytes(32)).encode())
+            signed = [approve_erasure(foreign, world.keys[r], log_id=bytes(32)) for r in ("child", "trustee")]
+            more = {4: foreign.raw, 5: [list(p) for p in signed]}
+        elif flaw == "wider than ordered":
+            narrow = ErasureOrder.decode(replace(order, ranges=((numbers[0], numbers[0]),)).encode())
+            signed = [
+                approve_erasure(narrow, world.keys[r], log_id=vault.log_id) for r in ("child", "trustee")
+            ]
+            more = {4: narrow.raw, 5: [list(p) for p in signed]}
+        else:
+            more[5] = [1]
+        erasure._erase(vault._log, numbers, [], "requested", more)
+        log_id = vault.log_id
+    report = verify_vault(read_vault(world.path), log_id=log_id)
+    assert "TOMBSTONE_APPROVAL" in report.codes() and "erasure" in report.failed()

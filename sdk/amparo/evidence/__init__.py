@@ -10,6 +10,7 @@ from .grant import Grant, Request
 from .heads import Fit, HeadStore
 from .keys import Party, PartyKey, load_private, save_private
 from .keystore import FileKeyStorage, KeyStorage
+from .order import ErasureOrder, approve_erasure
 from .record import Attachment, Observation
 from .vault import AlertRecord, Batch, Envelope, SentAlert, Vault
 
@@ -22,6 +23,7 @@ __all__ = [
     "ChainHead",
     "Directory",
     "Envelope",
+    "ErasureOrder",
     "FileKeyStorage",
     "Fit",
     "Grant",
@@ -36,6 +38,7 @@ __all__ = [
     "Vault",
     "Withdrawal",
     "approve",
+    "approve_erasure",
     "load_private",
     "save_private",
     "withdraw",

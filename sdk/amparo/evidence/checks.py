@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import EvidenceError, EvidenceFormatError, SignatureError
 from . import cbor
 from . import grant as grants
+from .consent import check_parties
 from .genesis import Genesis
+from .order import REQUESTED, ErasureOrder, read_approvals
 from .record import RecordType
 from .report import Collector
 from .segment import SegmentOpen
@@ -19,17 +22,34 @@ def check_signature(out: Collector, code: str, where: str, error: EvidenceError)
     out.find(reason if reason in ("ALG_TYPE", "LOWORDER") else code, where)
 
 
-def tombstone(body: bytes, seq: int, out: Collector) -> list[tuple[int, int]]:
-    """The ranges of records that a TOMBSTONE names; finds TOMBSTONE when it is malformed."""
+def tombstone(body: bytes, seq: int, genesis: Genesis | None, out: Collector) -> list[tuple[int, int]]:
+    """The ranges of records that a TOMBSTONE names; finds TOMBSTONE when it is malformed.
+
+    One that erases on request carries the order and the approvals of two parties, which are checked.
+    """
     try:
-        fields = cbor.expect_map(cbor.decode(body), {1: list, 2: str, 3: int})
+        fields = cbor.expect_map(cbor.decode(body), {1: list, 2: str, 3: int}, {4: bytes, 5: list})
         ranges = grants.read_ranges(fields[1])
         if ranges[-1][1] < seq:
+            if fields[2] == REQUESTED and not (genesis and _ordered(fields, ranges, genesis)):
+                out.find("TOMBSTONE_APPROVAL", f"record {seq}")
             return list(ranges)
     except EvidenceFormatError:
         pass
     out.find("TOMBSTONE", f"record {seq}")
     return []
+
+
+def _ordered(fields: dict[int, Any], ranges: Sequence[tuple[int, int]], genesis: Genesis) -> bool:
+    try:
+        order = ErasureOrder.decode(fields.get(4, b""))
+        approvals = read_approvals(fields.get(5, []))
+        check_parties(genesis, "erasure", order.raw, approvals)
+    except EvidenceError:
+        return False
+    return order.log_id == genesis.log_id() and all(
+        grants.within(order.ranges, n) for first, last in ranges for n in (first, last)
+    )
 
 
 def certify(

@@ -200,13 +200,24 @@ def check_approvals(
     Raises:
         ConsentError: too few, one role twice, or a signature that does not hold.
     """
+    return check_parties(genesis, "approval", grant.raw, approvals)
+
+
+def check_parties(
+    genesis: Genesis, typ: str, payload: bytes, approvals: Sequence[tuple[str, bytes]]
+) -> tuple[str, ...]:
+    """Check that detached signatures of one type over ``payload`` satisfy the policy; returns the roles.
+
+    Raises:
+        ConsentError: too few, one role twice, or a signature that does not hold.
+    """
     roles = []
     for role, signature in approvals:
         try:
             party = genesis.parties[genesis.index(role)]
-            cose.verify(signature, "approval", party.sign_public, payload=grant.raw)
+            cose.verify(signature, typ, party.sign_public, payload=payload)
         except (SignatureError, EvidenceFormatError):
-            raise ConsentError("an approval is not by a party of this log over this grant") from None
+            raise ConsentError("an approval is not by a party of this log over these bytes") from None
         roles.append(role)
     if len(set(roles)) != len(roles):
         raise ConsentError("one party approved twice; two different parties are needed")

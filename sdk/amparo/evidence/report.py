@@ -97,6 +97,7 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "WEAK_PQ": ("confidentiality", L, "Sealed without protection against a later quantum computer."),
         "MISSING": ("erasure", E, "A body is gone without a tombstone."),
         "TOMBSTONE": ("erasure", E, "A tombstone is malformed or names what cannot be erased."),
+        "TOMBSTONE_APPROVAL": ("erasure", E, "An erasure on request lacks two different parties' approvals."),
         "ERASED": ("erasure", I, "A body was erased and the log says so."),
     }
 )  # fmt: skip

@@ -21,6 +21,7 @@ from .genesis import Genesis
 from .keys import Party
 from .keystore import KeyStorage
 from .log import Log
+from .order import ErasureOrder
 from .record import Observation, RecordType
 
 KEEP_S = 90 * 24 * 3600
@@ -271,6 +272,16 @@ class Vault:
         """
         with self._lock:
             return erasure.expire(self._log, self._log.now_s() - keep_s)
+
+    def prepare_erasure(self, conversations: Collection[bytes]) -> ErasureOrder:
+        """An order to erase these conversations' records, for two parties to approve; raises ConsentError."""
+        with self._lock:
+            return erasure.order(self._log, conversations)
+
+    def erase(self, order: ErasureOrder, approvals: Sequence[tuple[str, bytes]]) -> int:
+        """Erase what two parties approved; returns how many records. Raises ConsentError."""
+        with self._lock:
+            return erasure.erase(self._log, order, approvals)
 
     def hold(self, conversations: Collection[bytes], *, held: bool = True) -> int:
         """Keep the records of these conversations from expiring, or let them; returns how many changed."""

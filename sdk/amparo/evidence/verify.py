@@ -132,7 +132,7 @@ def _bodies(rows: VaultRows, out: Collector, found: Found) -> None:
         ):
             out.find("BODY_HASH", f"record {seq}")
         elif body is not None and header.type is RecordType.TOMBSTONE:
-            erased += tombstone(body, seq, out)
+            erased += tombstone(body, seq, found.genesis, out)
     erased.sort()
     for header, (seq, _, body) in zip(found.headers, rows.records, strict=True):
         if header is None or body is not None:

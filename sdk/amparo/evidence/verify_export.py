@@ -225,7 +225,7 @@ def _bodies(state: _State, out: Collector) -> None:
         if (hashlib.sha256(item.body).digest(), len(item.body)) != (header.body_hash, header.body_len):
             out.find("BODY_HASH", where)
         elif header.type is RecordType.TOMBSTONE:
-            state.erased += tombstone(item.body, header.seq, out)
+            state.erased += tombstone(item.body, header.seq, state.genesis, out)
         elif header.type in record.SEALED_TYPES:
             recorded = _open_body(header, item, where, out)
             if recorded is not None:
