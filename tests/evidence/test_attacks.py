@@ -14,6 +14,7 @@ from amparo.evidence import (
     bulk,
     cbor,
     checkpoint,
+    consent,
     cose,
     export,
     record,
@@ -398,7 +399,7 @@ def test_device_that_breaks_the_rules_is_found_by_the_police(scene, monkeypatch,
             if code == "GRANT_SCOPE":
                 package = vault.prepare_grant(world.request().signed, world.directory.signed)
                 approvals = world.approve(package, "child", "trustee")
-                monkeypatch.setattr(grants.Grant, "covers", lambda self, seq: True)
+                monkeypatch.setattr(consent, "allowed", lambda *_: lambda seq: True)
                 monkeypatch.setattr(release, "_asked_for", lambda aside, request: True)
                 vault.commit(Batch(observations=[observation(vault, "beyond")]))
                 data = vault.export(package.grant.grant_id, approvals)

@@ -127,20 +127,32 @@ def test_from_enrolment_to_reading_copy(place, capsys):
         "out.amx",
         *pw,
     )
+    again = ("evidence", "approve", "package", "--key", "child.key", "--log-id", log_id, "--yes", *pw)
+    for wrong in ("9-12", "x", "3-"):
+        run(*again, "--only", wrong, "-o", "none.ok", expect=2)
+    capsys.readouterr()
+    run(*again, "--only", "2", "--lang", "de", "-o", "narrow.ok")
+    german = capsys.readouterr().out
+    assert "Rechtsgrundlage: order" in german and "Test Police" in german
     run(*release, "--approval", "child.ok", expect=2)
     assert not (place / "out.amx").exists()
-    run(*release, "--approval", "child.ok", "--approval", "trustee.ok")
+    run(*release, "--approval", "narrow.ok", "--approval", "trustee.ok")
+    run("evidence", "withdraw", "package", "--key", "child.key", "-o", "back", *pw)
+    told = ("evidence", "withdrawn", "vault", "--withdrawal", "back", "--device-key", "device.key", *pw)
+    run(*told, expect=2)  # too late: the export is made
     run("evidence", "inspect", "out.amx", "--json")
     run("evidence", "inspect", "vault")
     run("evidence", "verify", "vault", "--log-id", log_id)
     shown = capsys.readouterr()
-    assert "CANARY" not in shown.out + shown.err and "Test Police" in shown.out
+    assert "CANARY" not in shown.out + shown.err + german
     run("evidence", "verify", "out.amx", "--key", "agency.key", "--log-id", log_id, "--json", *pw)
     report = json.loads(capsys.readouterr().out)
     assert report["verdicts"]["consent"] == "PASS" and report["facts"]["messages"] == 1
     run("evidence", "open", "out.amx", "--key", "agency.key", "--log-id", log_id, "-o", "copy", *pw)
     (line,) = (place / "copy" / "messages.jsonl").read_text().splitlines()
     assert json.loads(line)["text"] == "CANARY \ud800"
+    assert "CANARY" in (place / "copy" / "case.jsonld").read_text()
+    assert "nothing was sent" in (place / "copy" / "cybertipline-draft.json").read_text()
     data = bytearray((place / "out.amx").read_bytes())
     data[-40] ^= 1
     (place / "out.amx").write_bytes(data)

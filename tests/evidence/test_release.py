@@ -307,3 +307,60 @@ def test_an_approval_taken_back_no_longer_counts(world: World) -> None:
         assert vault.export(package.grant.grant_id, approvals[1:])  # the other two are enough
         with pytest.raises(ConsentError, match="used already"):
             vault.withdraw(withdraw(package.grant, world.keys["guardian"]))
+
+
+def narrowed(world, package, role, scope):
+    log_id = package.genesis.log_id()
+    return approve(package, world.keys[role], log_id=log_id, now_s=int(world.clock()), scope=scope)
+
+
+def test_the_narrowest_scope_wins_and_the_verifier_sees_it(world: World) -> None:
+    with world.create() as vault:
+        fill(vault, 6)
+        package = vault.prepare_grant(world.request().signed, world.directory.signed)
+        ((first, last),) = package.grant.scope
+        mine = narrowed(world, package, "child", [(first, first + 3)])
+        theirs = narrowed(world, package, "guardian", [(first + 2, last)])
+        assert Approval.decode(mine.encode()) == mine
+        data = vault.export(package.grant.grant_id, [mine, theirs])
+        log_id = vault.log_id
+    report, records = open_and_verify(data, key=world.keys["agency"].seal_key, log_id=log_id)
+    assert report.failed() == () and [r.seq for r in records] == [first + 2, first + 3]
+
+
+def test_a_scope_beyond_the_grant_or_of_somebody_else_is_refused(world: World) -> None:
+    with world.create() as vault:
+        fill(vault, 4)
+        package = vault.prepare_grant(world.request().signed, world.directory.signed)
+        ((first, last),) = package.grant.scope
+        for scope in ([(first, last + 1)], [(0, 1)], [], [(first + 1, first)]):
+            with pytest.raises(ConsentError):
+                narrowed(world, package, "child", scope)
+        mine, theirs = (
+            narrowed(world, package, "child", [(first, first)]),
+            world.approve(package, "guardian")[0],
+        )
+        other = narrowed(world, package, "guardian", [(last, last)])
+        with pytest.raises(ConsentError, match="nothing is left"):
+            vault.export(package.grant.grant_id, [mine, other])
+        forged = replace(mine, narrow=replace(other.narrow, role="child"))
+        with pytest.raises(ConsentError, match="not by a party"):
+            vault.export(package.grant.grant_id, [forged, theirs])
+        assert vault.export(package.grant.grant_id, [mine, theirs])  # the grant was not spent by the refusals
+
+
+def test_a_record_beyond_an_approvers_scope_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with world.create() as vault:
+        fill(vault, 4)
+        package = vault.prepare_grant(world.request().signed, world.directory.signed)
+        ((first, _),) = package.grant.scope
+        mine, theirs = (
+            narrowed(world, package, "child", [(first, first)]),
+            world.approve(package, "guardian")[0],
+        )
+        with monkeypatch.context() as patched:  # a device that does not heed it
+            patched.setattr(consent, "allowed", lambda *_: package.grant.covers)
+            data = vault.export(package.grant.grant_id, [mine, theirs])
+        log_id = vault.log_id
+    report, _ = open_and_verify(data, key=world.keys["agency"].seal_key, log_id=log_id)
+    assert "GRANT_SCOPE" in report.codes() and "consent" in report.failed()

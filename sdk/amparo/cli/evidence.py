@@ -102,6 +102,9 @@ def _register_release(commands: argparse._SubParsersAction[Parser]) -> None:
     approval.add_argument("--key", type=Path, required=True, help="the party's private key file")
     approval.add_argument("--log-id", required=True, help="as written down at enrolment, 64 hex digits")
     approval.add_argument("--lang", help="language of the text to agree to (default English)")
+    approval.add_argument(
+        "--only", action="append", metavar="FIRST-LAST", help="agree to these record numbers only"
+    )
     approval.add_argument("--yes", action="store_true", help="agree without being asked")
     back = _command(commands, "withdraw", _withdraw, "a party takes its approval back")
     back.add_argument("package", type=Path)
@@ -249,8 +252,16 @@ def _approve(options: argparse.Namespace) -> int:
         print("Nothing was signed.")
         return 1
     key = load_private(options.key, passphrase(options))
-    approval = approve(package, key, log_id=_log_id(options.log_id), now_s=int(time.time()))
+    scope = None if options.only is None else [_range(text) for text in options.only]
+    approval = approve(package, key, log_id=_log_id(options.log_id), now_s=int(time.time()), scope=scope)
     return _write(options.output, approval.encode())
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise InputError("records are given as FIRST-LAST, such as 4-9")
+    return int(first), int(last or first)
 
 
 def _withdraw(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ The keys enforce the policy: without two parties' shares the segment's secret ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConsentError, EvidenceFormatError, SealError, SignatureError
@@ -17,7 +17,7 @@ from ..texts import resolve_language
 from . import cbor, cose, segment
 from .directory import Directory
 from .genesis import Genesis
-from .grant import Grant, Request, find_request, notice_hash, notices
+from .grant import Grant, Request, find_request, notice_hash, notices, read_ranges, within
 from .keys import PartyKey
 from .segment import SegmentOpen
 
@@ -72,24 +72,60 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Narrow:
+    """An approver's own, smaller scope: ``raw`` names grant and ranges, and the approver signed it."""
+
+    role: str
+    raw: bytes
+    signature: bytes
+
+    @classmethod
+    def sign(cls, grant: Grant, scope: Sequence[tuple[int, int]], key: PartyKey) -> Narrow:
+        """Allow only ``scope`` of a grant; raises ConsentError when it reaches beyond the grant."""
+        raw = cbor.encode({0: 1, 1: grant.digest(), 2: [list(r) for r in scope]})
+        made = cls(role=key.role, raw=raw, signature=cose.sign(key.sign_seed, "narrow", raw, detached=True))
+        made.ranges(grant)
+        return made
+
+    def ranges(self, grant: Grant) -> tuple[tuple[int, int], ...]:
+        """What it allows; raises ConsentError when it is malformed, of another grant, or too wide."""
+        try:
+            f = cbor.expect_map(cbor.decode(self.raw), {1: bytes, 2: list})
+            found = read_ranges(f[2])
+        except EvidenceFormatError:
+            raise ConsentError("a narrower scope is malformed") from None
+        inside = all(any(a <= first and last <= b for a, b in grant.scope) for first, last in found)
+        if f[1] != grant.digest() or not inside:
+            raise ConsentError("a narrower scope is of another grant or reaches beyond it")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Approval:
     """One party's yes: its signature over the grant and its shares, re-sealed to the device."""
 
     role: str
     signature: bytes
     shares: Mapping[int, bytes] = field(repr=False)
+    narrow: Narrow | None = None
 
     def encode(self) -> bytes:
         """The approval's bytes."""
-        return cbor.encode({0: 1, 1: self.role, 2: self.signature, 3: [list(p) for p in self.shares.items()]})
+        fields = {0: 1, 1: self.role, 2: self.signature, 3: [list(p) for p in self.shares.items()]}
+        more = {} if self.narrow is None else {4: self.narrow.raw, 5: self.narrow.signature}
+        return cbor.encode({**fields, **more})
 
     @classmethod
     def decode(cls, raw: bytes) -> Approval:
         """Read an approval; raises EvidenceFormatError."""
-        f = cbor.expect_map(cbor.decode(raw, max_bytes=MAX_APPROVAL_BYTES), {1: str, 2: bytes, 3: list})
+        value = cbor.decode(raw, max_bytes=MAX_APPROVAL_BYTES)
+        f = cbor.expect_map(value, {1: str, 2: bytes, 3: list}, {4: bytes, 5: bytes})
+        if (4 in f) != (5 in f):
+            raise EvidenceFormatError("a narrower scope comes without its signature")
+        narrow = Narrow(role=f[1], raw=f[4], signature=f[5]) if 4 in f else None
         if not all(isinstance(p, list) and [type(v) for v in p] == [int, bytes] for p in f[3]):
             raise EvidenceFormatError("the shares of an approval are malformed")
-        return cls(role=f[1], signature=f[2], shares=dict(f[3]))
+        return cls(role=f[1], signature=f[2], shares=dict(f[3]), narrow=narrow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +176,20 @@ def release_context(grant: Grant, seg: int, role: str) -> bytes:
     return seal_context("amparo/v1/release", grant.digest(), grant.log_id, seg, role)
 
 
-def approve(package: Package, key: PartyKey, *, log_id: bytes, now_s: int) -> Approval:
+def approve(
+    package: Package,
+    key: PartyKey,
+    *,
+    log_id: bytes,
+    now_s: int,
+    scope: Sequence[tuple[int, int]] | None = None,
+) -> Approval:
     """Check a package, sign its grant and re-seal this party's shares.
 
     Args:
         log_id: as this party learnt it at enrolment; a package of another log is refused.
+        scope: only these record numbers of the grant; the narrowest of all approvals is released. The
+            device enforces it and the verifier sees it; the keys alone bind to the grant's segments.
     Raises:
         ConsentError: anything does not fit; nothing is signed.
     """
@@ -170,7 +215,25 @@ def approve(package: Package, key: PartyKey, *, log_id: bytes, now_s: int) -> Ap
         share = segment.open_share(log_id, opened, index, key.seal_key, sealed[index])
         shares[opened.seg] = seal(grant.exporter, release_context(grant, opened.seg, key.role), share)
     signature = cose.sign(key.sign_seed, "approval", grant.raw, detached=True)
-    return Approval(role=key.role, signature=signature, shares=shares)
+    narrow = None if scope is None else Narrow.sign(grant, scope, key)
+    return Approval(role=key.role, signature=signature, shares=shares, narrow=narrow)
+
+
+def allowed(genesis: Genesis, grant: Grant, narrows: Sequence[Narrow]) -> Callable[[int], bool]:
+    """Whether a record may be released: granted, and in every approver's own scope.
+
+    Raises:
+        ConsentError: a narrower scope is not by a party of this log, of another grant, or too wide.
+    """
+    scopes = [grant.scope]
+    for narrow in narrows:
+        try:
+            party = genesis.parties[genesis.index(narrow.role)]
+            cose.verify(narrow.signature, "narrow", party.sign_public, payload=narrow.raw)
+        except (SignatureError, EvidenceFormatError):
+            raise ConsentError("a narrower scope is not by a party of this log") from None
+        scopes.append(narrow.ranges(grant))
+    return lambda number: all(within(scope, number) for scope in scopes)
 
 
 def withdraw(grant: Grant, key: PartyKey) -> Withdrawal:

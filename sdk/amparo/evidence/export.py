@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import EvidenceFormatError, SealError
 from ..seal import Recipient, SealKey, open_sealed, seal, seal_context
 from . import bulk, cbor, cose, tree
+from .consent import Narrow
 from .record import MAX_BODY_BYTES
 
 MAGIC = b"AMX1"
@@ -80,6 +81,8 @@ class Manifest:
     sdk_version: str
     limits: str = LIMITS
     anchors: tuple[bytes, ...] = ()
+    narrows: tuple[Narrow, ...] = ()
+    """Approvers' own, smaller scopes."""
 
     def sign(self, seed: bytes) -> bytes:
         """The COSE_Sign1 by the open segment's key."""
@@ -90,6 +93,8 @@ class Manifest:
             12: [[seg, key] for seg, key in self.mac_seeds.items()], 13: self.created_s,
             14: self.sdk_version, 15: self.limits, 16: list(self.anchors),
         }  # fmt: skip
+        if self.narrows:
+            payload[17] = [[n.role, n.raw, n.signature] for n in self.narrows]
         return cose.sign(seed, "manifest", cbor.encode(payload))
 
     @classmethod
@@ -99,8 +104,9 @@ class Manifest:
             1: bytes, 3: bytes, 4: bytes, 5: list, 6: list, 7: bytes, 8: bytes, 9: list, 10: bytes,
             11: bytes, 12: list, 13: int, 14: str, 15: str, 16: list,
         }  # fmt: skip
-        f = cbor.expect_map(cbor.decode(payload, max_bytes=MAX_MANIFEST_BYTES), required)
-        for key, kinds in ((5, [str, bytes]), (9, [int, int]), (12, [int, bytes])):
+        f = cbor.expect_map(cbor.decode(payload, max_bytes=MAX_MANIFEST_BYTES), required, {17: list})
+        f.setdefault(17, [])
+        for key, kinds in ((5, [str, bytes]), (9, [int, int]), (12, [int, bytes]), (17, [str, bytes, bytes])):
             if not all(isinstance(v, list) and [type(p) for p in v] == kinds for v in f[key]):
                 raise EvidenceFormatError("a list of the manifest is malformed")
         return cls(
@@ -110,6 +116,7 @@ class Manifest:
             checkpoint=f[8], numbers=tuple((a, b) for a, b in f[9]), request=f[10], directory=f[11],
             mac_seeds={seg: cbor.fixed(key, 32) for seg, key in f[12]}, created_s=f[13],
             sdk_version=f[14], limits=f[15], anchors=tuple(f[16]),
+            narrows=tuple(Narrow(role=role, raw=raw, signature=sig) for role, raw, sig in f[17]),
         )  # fmt: skip
 
 

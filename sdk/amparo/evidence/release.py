@@ -96,11 +96,15 @@ def release(log: Log, grant_id: bytes, approvals: Sequence[Approval], sdk_versio
     request = consent.check_grant(genesis, grant, package.request, directory, now_s=now_s)
     signed = [(a.role, a.signature) for a in approvals]
     roles = consent.check_approvals(genesis, grant, signed)
+    narrows = tuple(a.narrow for a in approvals if a.narrow is not None)
+    may = consent.allowed(genesis, grant, narrows)
     secrets_of = {
         opened.seg: consent.recover(genesis, grant, opened, approvals, one_time)
         for opened, _ in package.opens
     }
-    chosen = {a.seq: a for a in log.asides() if grant.covers(a.seq) and _asked_for(a, request)}
+    chosen = {a.seq: a for a in log.asides() if may(a.seq) and _asked_for(a, request)}
+    if not chosen:
+        raise ConsentError("nothing is left to release: the approvals share no record")
     recipient = directory.find(request.agency_kid, now_s=now_s).keys.recipient
     export_id, writer = secrets.token_bytes(16), log.writer()
     writer.append(RecordType.GRANT, cbor.encode({0: 1, 1: grant.digest(), 2: list(roles)}))
@@ -120,6 +124,7 @@ def release(log: Log, grant_id: bytes, approvals: Sequence[Approval], sdk_versio
         numbers=grants.ranges_of([seq for seq, _ in items]), request=package.request,
         directory=package.directory, created_s=now_s, sdk_version=sdk_version,
         mac_seeds={seg: Ratchet.start(secret).mac for seg, secret in sorted(secrets_of.items())},
+        narrows=narrows,
     )  # fmt: skip
     header = ExportHeader(
         export_id=export_id, suite=int(recipient.suite), grant_hash=grant.digest(),
@@ -152,7 +157,7 @@ def _record_keys(log: Log, chosen: dict[int, Aside], secrets_of: dict[int, bytes
     found, opens = {}, _opened_segments(log)
     for seg, secret in secrets_of.items():
         ratchet, seq = Ratchet.start(secret), opens[seg][0]
-        last = max(n for n in chosen if _segment_of(opens, n) == seg) if chosen else -1
+        last = max((n for n in chosen if _segment_of(opens, n) == seg), default=-1)
         while seq <= last:
             if seq in chosen:
                 found[seq] = ratchet.record_key()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -47,6 +47,8 @@ class _State:
     firsts: dict[int, int] = field(default_factory=dict)
     keys: dict[int, bytes] = field(default_factory=dict)
     point: Checkpoint | None = None
+    may: Callable[[int], bool] | None = None
+    """Whether a record may be here, by grant and every approver's own scope."""
     grant: Grant | None = None
     request: grants.Request | None = None
     erased: list[tuple[int, int]] = field(default_factory=list)
@@ -290,6 +292,7 @@ def _consent(state: _State, out: Collector) -> None:
         out.find("GRANT_EXPIRED")
     try:
         consent.check_approvals(genesis, grant, manifest.approvals)
+        state.may = consent.allowed(genesis, grant, manifest.narrows)
     except ConsentError:
         out.find("GRANT_POLICY")
     try:
@@ -312,14 +315,16 @@ def _scope(state: _State, out: Collector) -> None:
     if grant is None:
         return
     for header in state.headers:
-        if header.type in record.SEALED_TYPES and not grant.covers(header.seq):
+        if header.type in record.SEALED_TYPES and not (state.may or grant.covers)(header.seq):
             out.find("GRANT_SCOPE", f"record {header.seq}")
     for opened in state.records:
         if request and not request.from_s <= opened.recorded.recorded_s < request.until_s:
             out.find("GRANT_SCOPE", f"record {opened.seq}")
     state.erased.sort()
     present = {h.seq for h, item in zip(state.headers, state.items, strict=True) if item.body is not None}
-    missing = (n for first, last in grant.scope for n in range(first, last + 1) if n not in present)
+    may = state.may or grant.covers
+    wanted = (n for first, last in grant.scope for n in range(first, last + 1) if may(n))
+    missing = (n for n in wanted if n not in present)
     for seq in islice(missing, MAX_MISSING):
         out.find("ERASED" if grants.within(state.erased, seq) else "ITEMS_MISSING", f"record {seq}")
 
