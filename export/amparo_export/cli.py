@@ -1,4 +1,4 @@
-"""``amparo-export``: bundle, resign."""
+"""``amparo-export``: bundle, resign, spec."""
 
 from __future__ import annotations
 
@@ -35,6 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     resign.add_argument("folder", type=Path)
     _signer_options(resign)
     resign.set_defaults(func=_resign)
+    spec = commands.add_parser("spec", help="constants, error codes and vectors that the ports are held to")
+    spec.add_argument("bundle", type=Path)
+    spec.add_argument("--out", type=Path, default=Path("mobile_bridge/spec"))
+    spec.add_argument(
+        "--typescript",
+        type=Path,
+        default=Path("mobile_bridge/typescript/src/generated.ts"),
+        help="file to write",
+    )
+    spec.set_defaults(func=_spec)
     options = parser.parse_args(arguments)
     try:
         return int(options.func(options))
@@ -114,6 +124,20 @@ def _resign(options: argparse.Namespace) -> int:
     signer = FileSigner(options.signer, options.key)
     resign(options.folder, signer)
     print(f"signed by {signer.name}; give Guard.open the key {signer.public_key()}")
+    return 0
+
+
+def _spec(options: argparse.Namespace) -> int:
+    from amparo import DEVELOPMENT_KEY
+    from amparo.conversation import Model
+    from amparo_training.conversations import from_authored
+    from amparo_training.corpus import load
+
+    from .spec import write_spec
+
+    model = Model.load(options.bundle, [DEVELOPMENT_KEY])
+    examples = [from_authored(conversation) for conversation in load("train")]
+    print(json.dumps(write_spec(model, examples, options.out, options.typescript)))
     return 0
 
 

@@ -128,6 +128,16 @@ class Conversation:
         return Tier(int(max((s[c.STATE_TIER] for s in self._states.values()), default=0)))
 
     @property
+    def states(self) -> tuple[npt.NDArray[np.float32], ...]:
+        """Each sender's state, float32 (state_size,), those who spoke last at the end."""
+        return tuple(self._states.values())
+
+    @property
+    def language_index(self) -> int:
+        """The present language in ``config.LANGUAGES``; 0 runs with reduced confidence."""
+        return self._guess
+
+    @property
     def is_reduced(self) -> bool:
         """Whether the present language runs with reduced confidence."""
         return self._guess == 0
@@ -180,12 +190,12 @@ class Conversation:
         identifier = self.model.identifier
         evidence = identifier.evidence(text)
         self._evidence = evidence if self._evidence is None else self._evidence * 0.95 + evidence
-        ranked = np.argsort(self._evidence)
-        best, second = int(ranked[-1]), int(ranked[-2])
-        if self._evidence[best] - self._evidence[second] >= ENOUGH_EVIDENCE or self._guess == 1:
+        best = int(np.argmax(self._evidence))  # of equals the first, in every port
+        second = np.delete(self._evidence, best).max()
+        clear = bool(self._evidence[best] - second >= ENOUGH_EVIDENCE)
+        if self._evidence.any() and (clear or self._guess == 1):
             guess = self._index_of(identifier.labels[best])
             # Only clear evidence takes the alert away from a conversation.
-            clear = self._evidence[best] - self._evidence[second] >= ENOUGH_EVIDENCE
             self._guess = guess if guess or clear else self._guess
         return self._guess
 
