@@ -133,11 +133,13 @@ def _spec(options: argparse.Namespace) -> int:
     from amparo_training.conversations import from_authored
     from amparo_training.corpus import load
 
+    from .flaws import write_flaws
     from .spec import write_spec
 
     model = Model.load(options.bundle, [DEVELOPMENT_KEY])
     examples = [from_authored(conversation) for conversation in load("train")]
-    print(json.dumps(write_spec(model, examples, options.out, options.typescript)))
+    written = write_spec(model, examples, options.out, options.typescript)
+    print(json.dumps({**written, "bundles": write_flaws(options.out / "bundles")}))
     return 0
 
 

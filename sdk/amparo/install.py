@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .bundle import Bundle, Manifest, read_bundle, release
+from .conversation import Model
 from .errors import BundleError, BundleFormatError, BundleVersionError
-from .runtime import OnnxRuntime, check_canaries
 
 BUNDLES, POINTER, STAGING = "bundles", "installed.json", ".staging-"
 
@@ -62,9 +62,7 @@ def install(source: Path, root: Path, trusted_keys: Sequence[str], *, rollback: 
 
 def tried(source: Path, trusted_keys: Sequence[str]) -> Bundle:
     """A bundle that verifies and answers its canaries on this processor; raises BundleError."""
-    bundle = read_bundle(source, trusted_keys)
-    check_canaries(bundle, OnnxRuntime(bundle.graph, bundle.manifest.state_size))
-    return bundle
+    return Model.load(source, trusted_keys).bundle
 
 
 def installed(root: Path, trusted_keys: Sequence[str]) -> Installed:
