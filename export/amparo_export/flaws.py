@@ -78,8 +78,17 @@ def tiny_graph() -> bytes:
     value, floats = helper.make_tensor_value_info, TensorProto.FLOAT
     graph = helper.make_graph(
         nodes, "tiny",
-        [value("tokens", TensorProto.INT32, ["n"]), value("meta", floats, [c.META_SIZE]), value("state", floats, [STATE_SIZE])],
-        [value("cues", floats, [len(CUES)]), value("risk", floats, []), value("tier", TensorProto.INT32, []), value("state_out", floats, [STATE_SIZE])],
+        [
+            value("tokens", TensorProto.INT32, ["n"]),
+            value("meta", floats, [c.META_SIZE]),
+            value("state", floats, [STATE_SIZE]),
+        ],
+        [
+            value("cues", floats, [len(CUES)]),
+            value("risk", floats, []),
+            value("tier", TensorProto.INT32, []),
+            value("state_out", floats, [STATE_SIZE]),
+        ],
         [array("weights", weights), array("keep", keep), array("risk_at", risk_at), array("zero", 0.0)],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="amparo")
@@ -103,7 +112,10 @@ def good(version: str = "2.1.0") -> Parts:
             Path(folder), graph=tiny_graph(), tokenizer=_table(), language=languages.to_bytes(),
             canary_texts=[[("contact", "hello there"), ("child", "who are you?")]],
             thresholds=initial_thresholds(), state_size=STATE_SIZE, signer=_signer(),
-            facts=BundleFacts(version=version, created=CREATED, expires=EXPIRES, languages={"en": "full", "es": "reduced"}),
+            facts=BundleFacts(
+                version=version, created=CREATED, expires=EXPIRES,
+                languages={"en": "full", "es": "reduced"},
+            ),
         )  # fmt: skip
         return {name: (Path(folder) / name).read_bytes() for name in (MANIFEST, SIGNATURE, *FILES)}
 
