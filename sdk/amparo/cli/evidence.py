@@ -32,6 +32,7 @@ from ..evidence.heads import read_heads
 from ..evidence.interchange import case_graph, cybertipline_draft
 from ..evidence.report import Report
 from ..evidence.rows import read_vault
+from ..evidence.salvage import salvage
 from ..evidence.verify import verify_vault
 from ..evidence.verify_export import OpenedRecord, open_and_verify
 from . import walkthrough
@@ -61,6 +62,9 @@ def _register_reading(commands: argparse._SubParsersAction[Parser]) -> None:
     opened.add_argument("file", type=Path)
     opened.add_argument("--key", type=Path, required=True, help="the agency's private key file")
     opened.add_argument("-o", "--output", type=Path, required=True, help="new folder for the reading copy")
+    saved = _command(commands, "salvage", _salvage, "save what a damaged vault still holds into a new file")
+    saved.add_argument("vault", type=Path)
+    saved.add_argument("output", type=Path, help="new file; the damaged one is not touched")
     for parser in (verify, opened):
         parser.add_argument("--log-id", help="as written down at enrolment, 64 hex digits")
         parser.add_argument(
@@ -149,6 +153,14 @@ def _check(options: argparse.Namespace) -> tuple[Report, list[OpenedRecord]]:
         data = _read(options.file, limit=2 * MAX_EXPORT_BYTES)
         return open_and_verify(data, key=key, log_id=log_id, witness=witness)
     return verify_vault(read_vault(options.file), log_id=log_id, witness=witness), []
+
+
+def _salvage(options: argparse.Namespace) -> int:
+    found = salvage(options.vault, options.output)
+    print(f"{len(found.records)} records and {len(found.checkpoints)} checkpoints in {options.output}")
+    print(f"unreadable cells: {found.unreadable}; the damaged file's SHA-256: {found.sha256}")
+    print("The copy is not repaired and no vault continues from it; verify tells what is missing.")
+    return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -104,16 +104,20 @@ def _check(value: Any, depth: int) -> None:
 
 
 def _check_map(value: dict[Any, Any], depth: int) -> None:
-    if len({type(key) for key in value}) > 1:
+    kinds = set(map(type, value))
+    if len(kinds) > 1:
         raise EvidenceFormatError("a map mixes kinds of keys")
-    for key, item in value.items():
-        if type(key) is int:
-            if not 0 <= key <= MAX_INT:
-                raise EvidenceFormatError("a map key is out of range")
-        elif type(key) is not str or len(key.encode("utf-8", "replace")) > MAX_KEY_BYTES:
-            raise EvidenceFormatError("a map key is neither a uint nor a short text")
-        else:
+    if value and depth >= MAX_DEPTH:
+        raise EvidenceFormatError("the value is nested too deeply")
+    if kinds == {int}:
+        if min(value) < 0 or max(value) > MAX_INT:
+            raise EvidenceFormatError("a map key is out of range")
+    else:
+        for key in value:
+            if type(key) is not str or len(key.encode("utf-8", "replace")) > MAX_KEY_BYTES:
+                raise EvidenceFormatError("a map key is neither a uint nor a short text")
             _check(key, depth + 1)
+    for item in value.values():
         if type(item) is not bytes:
             _check(item, depth + 1)
 

@@ -107,26 +107,28 @@ class Writer:
         opened = self._open_segment(self.tip.seg + 1, now_s, self.tip.seed, secrets.token_bytes(32), mark)
         self.append(RecordType.SEG_OPEN, opened.encode())
 
-    def append(self, kind: RecordType, content: bytes) -> Header:
-        """Append one record; ``content`` is the plaintext of a sealed type, the body of a plain one."""
-        tip, salt = self.tip, None
-        header = Header(
-            log_id=tip.log_id, seq=tip.edge.size, seg=tip.seg, type=kind, prev=tip.prev,
-            body_hash=bytes(32), body_len=0, salt_commit=None,
-        )  # fmt: skip
-        body = content
+    def append(self, kind: RecordType, content: bytes) -> int:
+        """Append one record and return its number.
+
+        Args:
+            content: the plaintext of a sealed type, the body of a plain one.
+        """
+        tip, body, salt, commit = self.tip, content, None, None
+        seq = tip.edge.size
         if kind in record.SEALED_TYPES:
             salt = secrets.token_bytes(32)
+            commit = record.salt_commit(salt)
             key = record.body_key(tip.ratchet.record_key(), salt)
-            body = bulk.encrypt(key, header.context(), record.pad(content))
-            header = replace(header, salt_commit=record.salt_commit(salt))
-        header = replace(header, body_hash=hashlib.sha256(body).digest(), body_len=len(body))
-        header = replace(header, mac=record.header_mac(tip.ratchet.mac, header))
-        raw = header.encode()
+            context = record.body_context(tip.log_id, seq, tip.seg, kind, tip.prev)
+            body = bulk.encrypt(key, context, record.pad(content))
+        raw = Header(
+            log_id=tip.log_id, seq=seq, seg=tip.seg, type=kind, prev=tip.prev,
+            body_hash=hashlib.sha256(body).digest(), body_len=len(body), salt_commit=commit,
+        ).seal(tip.ratchet.mac)  # fmt: skip
         leaf = tree.leaf_hash(raw)
-        self.rows.append(Row(seq=header.seq, header=raw, body=body, salt=salt))
+        self.rows.append(Row(seq=seq, header=raw, body=body, salt=salt))
         self.tip = replace(tip, prev=leaf, edge=tip.edge.append(leaf), ratchet=tip.ratchet.step())
-        return header
+        return seq
 
     def checkpoint(self, now_s: int, flags: int = 0) -> ChainHead:
         """Sign the tree as it stands with the open segment's key."""

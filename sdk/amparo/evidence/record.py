@@ -68,7 +68,12 @@ class Header:
 
     def context(self) -> bytes:
         """What the body's encryption is bound to."""
-        return seal_context("amparo/v1/rec", self.log_id, self.seq, self.seg, int(self.type), self.prev)
+        return body_context(self.log_id, self.seq, self.seg, self.type, self.prev)
+
+    def seal(self, mac_key: bytes) -> bytes:
+        """The bytes of this header, whose ``mac`` is not set yet, with its MAC."""
+        core = self._core()
+        return cbor.encode({**core, 8: hmac.digest(mac_key, cbor.encode(core), "sha256")})
 
     def _core(self) -> dict[int, Any]:
         core = {
@@ -94,6 +99,11 @@ class Header:
             log_id=fields[1], seq=fields[2], seg=fields[3], type=RecordType(fields[4]), prev=fields[5],
             body_hash=fields[6], body_len=fields[7], mac=fields[8], salt_commit=salt_commit,
         )  # fmt: skip
+
+
+def body_context(log_id: bytes, seq: int, seg: int, kind: RecordType, prev: bytes) -> bytes:
+    """What a body's encryption is bound to."""
+    return seal_context("amparo/v1/rec", log_id, seq, seg, int(kind), prev)
 
 
 def header_mac(mac_key: bytes, header: Header) -> bytes:

@@ -65,6 +65,8 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "NO_SHARES": ("integrity", L, "Without two parties' keys a rewrite of the open part is not seen."),
         "STORAGE_DAMAGE": ("integrity", E, "The file is damaged or not a vault."),
         "TRUNCATED": ("completeness", E, "A signed checkpoint covers more records than there are."),
+        "RECORDS_MISSING": ("completeness", E, "Records are missing between those here, or at the end."),
+        "SALVAGED": ("completeness", L, "The file was salvaged from a damaged one; it is no complete vault."),
         "UNSEALED_TAIL": ("completeness", E, "Records at the end are covered by no checkpoint."),
         "SEG_GAP": ("completeness", E, "A segment is missing."),
         "SEG_NOT_CLOSED": ("completeness", E, "A segment ends without its closing record."),

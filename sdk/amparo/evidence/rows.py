@@ -9,7 +9,8 @@ import hashlib
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class VaultRows:
         checkpoints: (counter, tree size, signed object), in order of counter.
         shares: sealed shares by segment, in order of party.
         damage: what SQLite said about the file, in names only.
+        salvaged: the note of a salvaged copy, None for a vault.
     """
 
     sha256: str
@@ -36,6 +38,7 @@ class VaultRows:
     checkpoints: list[tuple[int, int, bytes]]
     shares: dict[int, tuple[bytes, ...]]
     damage: tuple[str, ...] = ()
+    salvaged: bytes | None = None
 
 
 def read_vault(path: Path) -> VaultRows:
@@ -44,6 +47,17 @@ def read_vault(path: Path) -> VaultRows:
     Raises:
         StorageError: not a vault, too large or not readable.
     """
+    with private_copy(path) as (copy, sha256):
+        try:
+            with closing(sqlite3.connect(copy)) as db:
+                return _read(db, sha256)
+        except sqlite3.Error:
+            raise StorageError("the file is not a vault, or is damaged beyond reading") from None
+
+
+@contextmanager
+def private_copy(path: Path) -> Iterator[tuple[Path, str]]:
+    """A copy of a vault with its journal, and the SHA-256 of the file; raises StorageError."""
     with tempfile.TemporaryDirectory(prefix="amparo-verify-") as folder:
         copy = Path(folder) / "vault"
         try:
@@ -57,11 +71,7 @@ def read_vault(path: Path) -> VaultRows:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             raise StorageError("the file cannot be read") from None
-        try:
-            with closing(sqlite3.connect(copy)) as db:
-                return _read(db, sha256)
-        except sqlite3.Error:
-            raise StorageError("the file is not a vault, or is damaged beyond reading") from None
+        yield copy, sha256
 
 
 def _read(db: sqlite3.Connection, sha256: str) -> VaultRows:
@@ -71,6 +81,7 @@ def _read(db: sqlite3.Connection, sha256: str) -> VaultRows:
         raise StorageError("the file is not a vault of version 1")
     damage = [] if db.execute("PRAGMA quick_check(1)").fetchone()[0] == b"ok" else ["quick_check"]
     genesis = db.execute("SELECT value FROM meta WHERE name = 'genesis'").fetchone()
+    salvaged = db.execute("SELECT value FROM meta WHERE name = 'salvage'").fetchone()
     records, bad = [], 0
     for seq, header, body in db.execute("SELECT seq, header, body FROM record ORDER BY seq"):
         if isinstance(header, bytes) and (body is None or isinstance(body, bytes)):
@@ -91,4 +102,5 @@ def _read(db: sqlite3.Connection, sha256: str) -> VaultRows:
     return VaultRows(
         sha256=sha256, genesis=genesis[0] if genesis and isinstance(genesis[0], bytes) else b"",
         records=records, checkpoints=checkpoints, shares=shares, damage=tuple(damage),
+        salvaged=salvaged[0] if salvaged and isinstance(salvaged[0], bytes) else None,
     )  # fmt: skip

@@ -91,8 +91,12 @@ class Store:
 
     def run(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         """Run one statement for each of ``rows``."""
-        with self._guarded():
+        if not rows:
+            return
+        try:
             self._db.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise _unusable(error) from None
 
     def all(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         """All rows of a query."""
@@ -125,6 +129,10 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            # the library's text can quote values; its error name cannot
-            name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-            raise StorageError(f"the vault's file cannot be used ({name})") from None
+            raise _unusable(error) from None
+
+
+def _unusable(error: sqlite3.Error) -> StorageError:
+    # the library's text can quote values; its error name cannot
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    return StorageError(f"the vault's file cannot be used ({name})")

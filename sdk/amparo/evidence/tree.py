@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import EvidenceFormatError
 
@@ -47,12 +48,18 @@ class Edge:
 
     def root(self) -> bytes:
         """Root of the tree; of the empty tree SHA-256 of nothing."""
-        if not self.peaks:
-            return hashlib.sha256(b"").digest()
-        root = self.peaks[-1]
-        for peak in reversed(self.peaks[:-1]):
-            root = node_hash(peak, root)
-        return root
+        return _fold(self.peaks)
+
+
+@lru_cache(maxsize=1)
+def _fold(peaks: tuple[bytes, ...]) -> bytes:
+    """Root over the peaks; a commit asks twice, for its checkpoint and for the mark."""
+    if not peaks:
+        return hashlib.sha256(b"").digest()
+    root = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        root = node_hash(peak, root)
+    return root
 
 
 class Tree:

@@ -304,7 +304,7 @@ class Vault:
     def _append(self, writer: Writer, kind: RecordType, plain: bytes, note: tuple[bytes, int, int]) -> None:
         if writer.due(note[1], 1):
             writer.rotate(note[1])
-        self._log.notes[writer.append(kind, plain).seq] = note
+        self._log.notes[writer.append(kind, plain)] = note
 
     def _store_states(self, states: Mapping[bytes, bytes]) -> None:
         key = self._log.key("state")

@@ -67,7 +67,10 @@ def verify_vault(
     out, found = Collector(), Found()
     for damage in rows.damage:
         out.find("STORAGE_DAMAGE", damage)
+    if rows.salvaged is not None:
+        out.find("SALVAGED")
     _genesis(rows, log_id, out, found)
+    _missing(rows, out)
     _headers(rows, out, found)
     _bodies(rows, out, found)
     _segments(rows, out, found)
@@ -92,6 +95,18 @@ def _genesis(rows: VaultRows, log_id: bytes | None, out: Collector, found: Found
         out.find("NO_PIN")
     elif log_id != found.log_id:
         out.find("WRONG_PIN")
+
+
+def _missing(rows: VaultRows, out: Collector) -> None:
+    out.step("Every number up to the last record and the last checkpoint is there.", "completeness")
+    after = 0
+    end = max((size for _, size, _ in rows.checkpoints), default=0)
+    for seq in (*(seq for seq, _, _ in rows.records), end):
+        if seq > after:
+            out.find(
+                "RECORDS_MISSING", f"record {after}" if seq == after + 1 else f"records {after} to {seq - 1}"
+            )
+        after = max(after, seq + 1)
 
 
 def _headers(rows: VaultRows, out: Collector, found: Found) -> None:
