@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ class Bundle:
     canaries: tuple[Mapping[str, Any], ...]
     parts: Mapping[str, bytes] = field(repr=False)
     """All six files as they were read, for installing."""
+
+    def without_files(self) -> Bundle:
+        """Manifest and canaries alone, for a device that has loaded the rest."""
+        return replace(self, graph=b"", tokenizer=b"", language=b"", parts={})
 
 
 def shipped_bundle() -> Path:

@@ -62,7 +62,9 @@ def install(source: Path, root: Path, trusted_keys: Sequence[str], *, rollback: 
 
 def tried(source: Path, trusted_keys: Sequence[str]) -> Bundle:
     """A bundle that verifies and answers its canaries on this processor; raises BundleError."""
-    return Model.load(source, trusted_keys).bundle
+    bundle = read_bundle(source, trusted_keys)
+    Model.start(bundle)
+    return bundle
 
 
 def installed(root: Path, trusted_keys: Sequence[str]) -> Installed:
