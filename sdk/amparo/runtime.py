@@ -58,7 +58,7 @@ class OnnxRuntime:
             )
         except Exception as error:  # the runtime raises its own family, without a common root
             raise BundleFormatError("the graph cannot be loaded") from error
-        # the Python wrapper keeps the bytes to fall back on another provider; there is none here, and they are 20 MB
+        # the Python wrapper keeps these 20 MB to fall back on another provider; there is none here
         self._session._model_bytes = None
         shapes = {i.name: i.shape for i in self._session.get_inputs()}
         if shapes.get("state") != [state_size] or shapes.get("meta") != [c.META_SIZE]:
