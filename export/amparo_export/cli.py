@@ -1,4 +1,4 @@
-"""``amparo-export``: bundle, resign, spec."""
+"""``amparo-export``: bundle, resign, ort, spec."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     resign.add_argument("folder", type=Path)
     _signer_options(resign)
     resign.set_defaults(func=_resign)
+    ort = commands.add_parser("ort", help="the graph in ONNX Runtime's own format, beside the bundle")
+    ort.add_argument("folder", type=Path, help="a bundle")
+    ort.add_argument("--out", type=Path, required=True)
+    ort.set_defaults(func=_ort)
     spec = commands.add_parser("spec", help="constants, error codes and vectors that the ports are held to")
     spec.add_argument("bundle", type=Path)
     spec.add_argument("--out", type=Path, default=Path("mobile_bridge/spec"))
@@ -124,6 +128,14 @@ def _resign(options: argparse.Namespace) -> int:
     signer = FileSigner(options.signer, options.key)
     resign(options.folder, signer)
     print(f"signed by {signer.name}; give Guard.open the key {signer.public_key()}")
+    return 0
+
+
+def _ort(options: argparse.Namespace) -> int:
+    from .ort_format import write_ort
+
+    for path in write_ort(options.folder / "guard.onnx", options.out):
+        print(f"{path} {path.stat().st_size} bytes")
     return 0
 
 
