@@ -25,7 +25,8 @@ def write_ort(graph: Path, out: Path) -> tuple[Path, Path]:
         # "arm" keeps x86-only layouts out; the converter is a script of the runtime, not a function
         command = [
             sys.executable, "-m", "onnxruntime.tools.convert_onnx_models_to_ort", folder,
-            "--output_dir", str(out), "--optimization_style", "Fixed", "--target_platform", "arm", "--enable_type_reduction",
+            "--output_dir", str(out), "--optimization_style", "Fixed",
+            "--target_platform", "arm", "--enable_type_reduction",
         ]  # fmt: skip
         done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603  # our own words alone
         if done.returncode:

@@ -50,6 +50,15 @@ def exported(model, tmp_path_factory) -> tuple[GuardGraph, Path, Path]:
     return graph, folder / "float.onnx", folder / "int8.onnx"
 
 
+def test_two_exports_are_the_same_bytes(exported, model, tmp_path: Path) -> None:
+    """Same weights, same processor, another folder and another graph object."""
+    again = GuardGraph(copy.deepcopy(model), initial_thresholds()).eval()
+    export_float(again, tmp_path / "other.onnx")
+    quantise(tmp_path / "other.onnx", tmp_path / "small.onnx")
+    assert (tmp_path / "other.onnx").read_bytes() == exported[1].read_bytes()
+    assert (tmp_path / "small.onnx").read_bytes() == exported[2].read_bytes()
+
+
 def some() -> list:
     return [from_authored(x) for x in load("test", ("en",))[:6]]
 
