@@ -11,6 +11,7 @@ import hashlib
 import json
 import struct
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,6 +97,38 @@ def tiny_graph() -> bytes:
     return bytes(model.SerializeToString())
 
 
+def _nan_risk() -> bytes:
+    """The tiny graph with the right cues, tier and state, and a risk that is no number."""
+    from onnx import helper, load_model_from_string
+
+    model = load_model_from_string(tiny_graph())
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["hidden" if name == "risk" else name for name in names]
+    model.graph.node.append(helper.make_node("Div", ["zero", "zero"], ["risk"]))
+    return bytes(model.SerializeToString())
+
+
+def _few_cues() -> bytes:
+    """The tiny graph with one cue less."""
+    from onnx import load_model_from_string, numpy_helper
+
+    model = load_model_from_string(tiny_graph())
+    weights = numpy_helper.to_array(model.graph.initializer[0])[1:]
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "weights"))
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = len(weights)
+    return bytes(model.SerializeToString())
+
+
+def _no_state() -> bytes:
+    """The tiny graph without the state after a message."""
+    from onnx import load_model_from_string
+
+    model = load_model_from_string(tiny_graph())
+    del model.graph.output[-1]
+    return bytes(model.SerializeToString())
+
+
 def _table() -> bytes:
     pieces = ("", "", "", "\u2581", *"abcdefghijklmnopqrstuvwxyz?", "\u2581hello", "ing")
     return TokenizerTable(
@@ -171,16 +204,30 @@ def _canaries(parts: Parts, change: Callable[[list[dict[str, Any]]], object]) ->
     return signed(parts, {"canaries.json": _json(value)})
 
 
+def _manifest(parts: Parts, raw: bytes) -> Parts:
+    """Other bytes as a manifest, signed."""
+    return {**parts, MANIFEST: raw, SIGNATURE: _signer().sign(raw)}
+
+
+def _thresholds(parts: Parts, **changed: Any) -> dict[str, Any]:
+    return {**json.loads(parts[MANIFEST])["thresholds"], **changed}
+
+
+def _twice(parts: Parts, name: str) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile sees it too
+        return zipped(parts, (name, parts[name]))
+
+
 def _swapped(parts: Parts) -> Parts:
     return {**parts, "tokenizer.amtk": parts["language.amli"], "language.amli": parts["tokenizer.amtk"]}
 
 
-def zipped(parts: Parts, *more: tuple[str, bytes], packed: bool = False) -> bytes:
+def zipped(parts: Parts, *more: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     """The single-file form, stored rather than packed so that its bytes don't depend on a zlib."""
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w") as archive:
             for name, blob in (*parts.items(), *more):
-                method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
                 archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), blob, method, 9)
         file.seek(0)
         return file.read()
@@ -197,8 +244,13 @@ FLAWS = (
     Flaw("missing-graph", "bundle-format", "", lambda p: _without(p, "guard.onnx")),
     Flaw("extra-file", "bundle-format", "a seventh member", lambda p: zipped(p, ("more.bin", b"x"))),
     Flaw("path-traversal", "bundle-format", "a member outside", lambda p: zipped(p, ("../../evil", b"x"))),
+    Flaw("duplicate-member", "bundle-format", "two graphs of one name", lambda p: _twice(p, "guard.onnx")),
+    Flaw("member-name-not-utf-8", "bundle-format", "flagged as UTF-8",
+         lambda p: zipped(p, ("\u00e9xtra", b"")).replace(b"\xc3\xa9xtra", b"\xc3\xffxtra")),
+    Flaw("member-packed-otherwise", "bundle-format", "bzip2; only stored and deflated members are read",
+         lambda p: zipped(p, method=zipfile.ZIP_BZIP2)),
     Flaw("zip-bomb", "bundle-format", "a manifest of 2 MiB of spaces",
-         lambda p: zipped({**p, MANIFEST: b" " * (2 << 20)}, packed=True)),
+         lambda p: zipped({**p, MANIFEST: b" " * (2 << 20)}, method=zipfile.ZIP_DEFLATED)),
     Flaw("wrong-crc", "bundle-format", "a member does not fit its checksum",
          lambda p: zipped(p).replace(p["language.amli"][:20], bytes(20), 1)),
     Flaw("re-signed", "bundle-signature", "signed by a key that nobody trusts", _untrusted),
@@ -212,20 +264,48 @@ FLAWS = (
     Flaw("hash-not-listed", "bundle-signature", "the manifest names no hash for a file",
          lambda p: signed(p, files={"guard.onnx": json.loads(p[MANIFEST])["files"]["guard.onnx"]})),
     Flaw("manifest-not-json", "bundle-format", "signed bytes that are no JSON",
-         lambda p: {**p, MANIFEST: b"{", SIGNATURE: _signer().sign(b"{")}),
+         lambda p: _manifest(p, b"{")),
     Flaw("manifest-not-utf-8", "bundle-format", "",
-         lambda p: {**p, MANIFEST: b'{"a": "\xff"}', SIGNATURE: _signer().sign(b'{"a": "\xff"}')}),
+         lambda p: _manifest(p, p[MANIFEST].replace(b"development", b"d\xffvelopment"))),
+    Flaw("manifest-utf-16", "bundle-format", "some JSON readers take it",
+         lambda p: _manifest(p, p[MANIFEST].decode().encode("utf-16-le"))),
+    Flaw("manifest-not-canonical", "ready", "other spaces and order: the bytes are what is signed",
+         lambda p: _manifest(p, json.dumps(dict(reversed(json.loads(p[MANIFEST]).items()))).encode())),
+    Flaw("manifest-nested-too-deeply", "bundle-format", "100,000 brackets",
+         lambda p: _manifest(p, b"[" * 50_000 + b"]" * 50_000)),
+    Flaw("manifest-holds-nan", "bundle-format", "NaN is not JSON; some readers take it",
+         lambda p: signed(p, thresholds=_thresholds(p, notice=float("nan")))),
+    Flaw("schema-is-true", "bundle-version", "true is 1 in some languages", lambda p: signed(p, schema=True)),
+    Flaw("expires-not-whole", "bundle-format", "half a second", lambda p: signed(p, expires=EXPIRES + 0.5)),
+    Flaw("expires-beyond-every-number", "bundle-format", "1e400",
+         lambda p: _manifest(p, p[MANIFEST].replace(str(EXPIRES).encode(), b"1e400"))),
+    Flaw("model-id-not-a-hash", "bundle-format", "a path", lambda p: signed(p, model_id="../" * 21 + "x")),
+    Flaw("thresholds-missing", "bundle-format", "none for the signs", lambda p: signed(p, thresholds={})),
+    Flaw("created-in-the-future", "ready", "a device's clock that is behind must not switch protection off",
+         lambda p: signed(p, created=NOW + 86_400)),
+    Flaw("version-not-numbers", "bundle-format", "nothing could be compared with it ever after",
+         lambda p: signed(p, version="../2.1.0-rc1"), installs=True),
     Flaw("manifest-field-missing", "bundle-format", "no state_size", lambda p: signed(p, state_size=None)),
     Flaw("unknown-schema", "bundle-version", "a later schema", lambda p: signed(p, schema=2)),
     Flaw("newer-sdk-needed", "bundle-version", "", lambda p: signed(p, minimum_sdk="99.0.0")),
     Flaw("other-signs", "bundle-format", "another list of signs", lambda p: signed(p, cues=["a"])),
     Flaw("no-canaries", "bundle-format", "", lambda p: _canaries(p, lambda rows: rows.clear())),
+    Flaw("canaries-not-a-list", "bundle-format", "",
+         lambda p: signed(p, {"canaries.json": b'{"canaries": {"a": 1}}'})),
+    Flaw("canary-without-text", "bundle-format", "",
+         lambda p: _canaries(p, lambda rows: rows[0].pop("text"))),
+    Flaw("canary-without-scores", "bundle-format", "",
+         lambda p: _canaries(p, lambda rows: rows[0].pop("cues"))),
     Flaw("canary-other-ids", "bundle-canary", "the tokenizer is not that of the signer",
          lambda p: _canaries(p, lambda rows: rows[0]["tokens"].append(1))),
     Flaw("canary-other-scores", "bundle-canary", "a processor that computes otherwise",
          lambda p: _canaries(p, lambda rows: rows[1].update(risk=0.99))),
     Flaw("graph-not-a-graph", "bundle-format", "signed, and no ONNX",
          lambda p: signed(p, {"guard.onnx": b"not a graph"})),
+    Flaw("graph-risk-nan", "bundle-canary", "right signs and a risk that is no number: never calm",
+         lambda p: signed(p, {"guard.onnx": _nan_risk()})),
+    Flaw("graph-one-sign-less", "bundle-format", "", lambda p: signed(p, {"guard.onnx": _few_cues()})),
+    Flaw("graph-without-state", "bundle-format", "", lambda p: signed(p, {"guard.onnx": _no_state()})),
     Flaw("tokenizer-not-a-table", "bundle-format", "", lambda p: signed(p, {"tokenizer.amtk": b"AMTK"})),
     Flaw("language-not-a-table", "bundle-format", "", lambda p: signed(p, {"language.amli": b"AMLI\x01"})),
     Flaw("downgraded", "bundle-version", "older than what is installed", lambda p: signed(p, version="1.9.0"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ._version import __version__
-from .config import SCHEMA
+from .config import META_SIZE, SCHEMA
 from .errors import BundleFormatError, BundleSignatureError, BundleVersionError
 from .message import CUES
 
@@ -25,6 +27,11 @@ MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 FILES = ("guard.onnx", "tokenizer.amtk", "language.amli", "canaries.json")
 MAX_FILE_BYTES = 64 << 20
 MAX_MANIFEST_BYTES = 1 << 20
+T = TypeVar("T")
+MAX_NUMBER = 2**53 - 1
+"""Of a whole number in a manifest: what every language reads alike."""
+_RELEASE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")
+_PACKING = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA would take gigabytes at a header's word
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 DEVELOPMENT_KEY = (Path(__file__).parent / "development_key.pub").read_text().strip()
@@ -91,15 +98,9 @@ def verify(parts: Mapping[str, bytes], trusted_keys: Sequence[str]) -> Bundle:
     for name in FILES:
         if hashlib.sha256(parts[name]).hexdigest() != manifest.files.get(name):
             raise BundleSignatureError(f"{name} is not the file that was signed")
-    try:
-        canaries = json.loads(parts["canaries.json"])["canaries"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleFormatError("canaries.json cannot be read") from error
-    if not canaries:
-        raise BundleFormatError("the bundle has no canaries")
     return Bundle(
         manifest=manifest, graph=parts["guard.onnx"], tokenizer=parts["tokenizer.amtk"],
-        language=parts["language.amli"], canaries=tuple(canaries), parts=dict(parts),
+        language=parts["language.amli"], canaries=_canaries(parts["canaries.json"]), parts=dict(parts),
     )  # fmt: skip
 
 
@@ -128,6 +129,13 @@ def _in_folder(folder: Path) -> dict[str, bytes]:
     return parts
 
 
+_DAMAGED_ZIP = (
+    OSError, ValueError, LookupError, ArithmeticError, RuntimeError, EOFError, struct.error, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What zipfile raises on a stranger's bytes: names that are no UTF-8, offsets outside, other versions."""
+
+
 def _unpacked(path: Path) -> dict[str, bytes]:
     """Read a single-file bundle; what a header claims is never believed, so a bomb stays small."""
     parts = {}
@@ -137,12 +145,15 @@ def _unpacked(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             if sorted(archive.namelist()) != sorted((MANIFEST, SIGNATURE, *FILES)):
                 raise BundleFormatError("a bundle file holds the six files of a bundle and nothing else")
-            for name in archive.namelist():
-                with archive.open(name) as file:
+            for entry in archive.infolist():
+                if entry.compress_type not in _PACKING:
+                    raise BundleFormatError("a bundle file is stored or deflated")
+                name = entry.filename
+                with archive.open(entry) as file:
                     parts[name] = file.read(_limit(name) + 1)
                 if len(parts[name]) > _limit(name):
                     raise BundleFormatError(f"{name} is larger than {_limit(name)} bytes")
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except _DAMAGED_ZIP as error:
         raise BundleFormatError("the bundle file cannot be unpacked") from error
     return parts
 
@@ -175,24 +186,78 @@ def parse_manifest(raw: bytes) -> Manifest:
         BundleFormatError: a field is missing or wrong. BundleVersionError: schema or SDK do not fit.
     """
     try:
-        value = json.loads(raw)
-        if value["schema"] != SCHEMA:
-            raise BundleVersionError(f"bundle schema {value['schema']}, this SDK knows {SCHEMA}")
+        value = _json(raw)
+        if value["schema"] != SCHEMA or isinstance(value["schema"], bool):
+            raise BundleVersionError(f"the bundle is of another schema, this SDK knows {SCHEMA}")
         if release(value["minimum_sdk"]) > release(__version__):
             raise BundleVersionError(f"the bundle needs SDK {value['minimum_sdk']} or later")
-        if tuple(value["cues"]) != CUES:
+        if value["cues"] != list(CUES):
             raise BundleFormatError("the bundle names other signs than this SDK")
+        _floats(_kind(value["thresholds"], dict)["cue"], len(CUES))
+        if re.fullmatch("[0-9a-f]{64}", value["model_id"]) is None:
+            raise ValueError("model_id is a SHA-256 in hex")
         return Manifest(
-            version=str(value["version"]), model_id=str(value["model_id"]), signer=str(value["signer"]),
-            created=int(value["created"]), expires=int(value["expires"]),
-            minimum_sdk=str(value["minimum_sdk"]), languages=dict(value["languages"]),
-            thresholds=dict(value["thresholds"]), state_size=int(value["state_size"]),
-            files=dict(value["files"]),
+            version=_kind(value["version"], str), model_id=value["model_id"],
+            signer=_kind(value["signer"], str), created=_whole(value["created"]),
+            expires=_whole(value["expires"]), minimum_sdk=value["minimum_sdk"],
+            languages=_kind(value["languages"], dict), thresholds=value["thresholds"],
+            state_size=_whole(value["state_size"]), files=_kind(value["files"], dict),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleFormatError("the manifest cannot be read") from error
 
 
+def _canaries(raw: bytes) -> tuple[Mapping[str, Any], ...]:
+    """Read canaries whose hash was checked, so that running them can fail for their answers alone."""
+    try:
+        rows = _kind(_json(raw)["canaries"], list)
+        for row in rows:
+            _kind(row["text"], str)
+            for token in _kind(row["tokens"], list):
+                _whole(token)
+            _floats(row["meta"], META_SIZE)
+            _floats(row["cues"], len(CUES))
+            _floats([row["risk"], row["tolerance"]], 2)
+            _whole(row["tier"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleFormatError("canaries.json cannot be read") from error
+    if not rows:
+        raise BundleFormatError("the bundle has no canaries")
+    return tuple(rows)
+
+
+def _json(raw: bytes) -> Any:
+    """Read UTF-8 without NaN; ``json`` alone takes UTF-16 and lone surrogates, too. Raises ValueError."""
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _kind(value: Any, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"not a {kind.__name__}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or abs(value) > MAX_NUMBER:  # a bool is an int, too
+        raise TypeError("not a whole number")
+    return value
+
+
+def _floats(values: Any, count: int) -> None:
+    numbers = [v for v in _kind(values, list) if type(v) in (int, float) and abs(v) <= MAX_NUMBER]
+    if len(numbers) != count or len(values) != count:
+        raise ValueError(f"not {count} finite numbers")
+
+
 def release(version: str) -> tuple[int, ...]:
-    """A version to compare: "1.10.0" is later than "1.9.0"."""
+    """A version to compare: "1.10.0" is later than "1.9.0". Raises ValueError for any other form."""
+    if _RELEASE.fullmatch(version) is None:
+        raise ValueError("a version is numbers and dots")
     return tuple(int(part) for part in version.split("."))

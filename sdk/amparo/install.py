@@ -49,7 +49,7 @@ def install(source: Path, root: Path, trusted_keys: Sequence[str], *, rollback: 
         now = installed(root, trusted_keys)
     except BundleError:
         now = None  # nothing there, or nothing that works: anything verified is better
-    if now is not None and release(bundle.manifest.version) < release(now.manifest.version) and not rollback:
+    if now is not None and _older(bundle.manifest, now.manifest) and not rollback:
         raise BundleVersionError(
             f"version {bundle.manifest.version} is older than {now.manifest.version}, which is in use"
         )
@@ -63,8 +63,19 @@ def install(source: Path, root: Path, trusted_keys: Sequence[str], *, rollback: 
 def tried(source: Path, trusted_keys: Sequence[str]) -> Bundle:
     """A bundle that verifies and answers its canaries on this processor; raises BundleError."""
     bundle = read_bundle(source, trusted_keys)
+    try:
+        release(bundle.manifest.version)
+    except ValueError as error:  # nothing could be compared with it, so no later one installed over it
+        raise BundleFormatError("the bundle's version is not numbers and dots") from error
     Model.start(bundle)
     return bundle
+
+
+def _older(new: Manifest, now: Manifest) -> bool:
+    try:
+        return release(new.version) < release(now.version)
+    except ValueError:  # what an SDK before this check installed
+        return False
 
 
 def installed(root: Path, trusted_keys: Sequence[str]) -> Installed:

@@ -12,7 +12,7 @@ import onnxruntime
 
 from . import config as c
 from .bundle import Bundle
-from .errors import BundleCanaryError, BundleFormatError
+from .errors import AmparoError, BundleCanaryError, BundleFormatError
 from .message import CUES
 from .tokenizer import Tokenizer, TokenizerTable
 
@@ -54,10 +54,16 @@ class OnnxRuntime:
     def __init__(self, graph: bytes, state_size: int, threads: int = 1) -> None:
         try:
             self._session = onnxruntime.InferenceSession(
-                graph, session_options(threads), providers=["CPUExecutionProvider"]
+                graph,
+                session_options(threads),
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # there is none, and the wrapper prints to stdout before trying
             )
+            probe = self.step([0, 2], np.zeros(c.META_SIZE, np.float32), np.zeros(state_size, np.float32))
         except Exception as error:  # the runtime raises its own family, without a common root
-            raise BundleFormatError("the graph cannot be loaded") from error
+            raise BundleFormatError("the graph cannot be loaded and run") from error
+        if probe.cues.shape != (len(CUES),) or probe.state.shape != (state_size,):
+            raise BundleFormatError("the graph's outputs are not those of the manifest")
         # the Python wrapper keeps these 20 MB to fall back on another provider; there is none here
         self._session._model_bytes = None
         shapes = {i.name: i.shape for i in self._session.get_inputs()}
@@ -89,13 +95,19 @@ def _check_one(
     canary: Mapping[str, Any], number: int, tokenizer: Tokenizer, runtime: Runtime, state: Floats
 ) -> Floats:
     table = tokenizer.table
-    tokens = [table.bos, *tokenizer.encode(canary["text"]), table.eos]
-    if tokens != canary["tokens"]:
-        raise BundleCanaryError(f"canary {number}: the tokenizer gives other ids")
-    step = runtime.step(tokens, np.asarray(canary["meta"], np.float32), state)
+    try:
+        tokens = [table.bos, *tokenizer.encode(canary["text"]), table.eos]
+        if tokens != canary["tokens"]:
+            raise BundleCanaryError(f"canary {number}: the tokenizer gives other ids")
+        step = runtime.step(tokens, np.asarray(canary["meta"], np.float32), state)
+    except AmparoError:
+        raise
+    except Exception as error:  # ids beyond the graph's vocabulary, a map that points nowhere
+        raise BundleFormatError(f"canary {number}: table and graph do not go together") from error
     expected = np.asarray(canary["cues"], np.float32)
-    off = max(float(np.abs(step.cues - expected).max()), abs(step.risk - canary["risk"]))
-    if not off <= canary["tolerance"] or len(expected) != len(CUES):
+    # numpy's maximum keeps a NaN, whichever answer it is in; Python's drops it
+    off = float(np.abs([*(step.cues - expected), step.risk - canary["risk"]]).max())
+    if not off <= canary["tolerance"]:
         raise BundleCanaryError(f"canary {number}: scores differ by {off:.3f}")
     if canary.get("tier_certain") and step.tier != canary["tier"]:
         raise BundleCanaryError(f"canary {number}: tier {step.tier} where {canary['tier']} was certain")

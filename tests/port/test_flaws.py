@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amparo import Guard, Message, Policy
+from amparo.bundle import read_bundle
 from amparo.errors import BundleError, UnavailableError
 from amparo.install import install, installed
 
@@ -21,6 +25,16 @@ def test_every_file_has_its_row() -> None:
     files = {path.name for path in FOLDER.glob("*.amparo")} - {VECTORS["installed"]}
     assert files == {row["file"] for row in ROWS} and len(files) == len(ROWS) >= 30
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 500_000
+
+
+def test_the_generator_writes_these_files_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    flaws = pytest.importorskip("amparo_export.flaws", reason="making vectors needs the export extra")
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert flaws.write_flaws(first) == flaws.write_flaws(second) == len(ROWS)
+    made = {path.name: path.read_bytes() for path in first.iterdir()}
+    assert made == {path.name: path.read_bytes() for path in second.iterdir()}
+    assert made.keys() == {path.name for path in FOLDER.iterdir()}
+    assert made["vectors.json"] == (FOLDER / "vectors.json").read_bytes(), "run `amparo-export spec`"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
@@ -49,3 +63,18 @@ def test_installing_it_keeps_the_last_good_bundle(row: dict, tmp_path: Path) -> 
         install(FOLDER / row["file"], tmp_path, KEYS)
     assert caught.value.code == row["expect"]
     assert installed(tmp_path, KEYS).manifest.version == VECTORS["installed_version"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 700), st.integers(0, 255)), min_size=1, max_size=4))
+def test_spoilt_directories_of_a_zip_are_typed_errors(
+    tmp_path_factory: pytest.TempPathFactory, spoilt: list[tuple[int, int]]
+) -> None:
+    """What zipfile trips over is read before any signature: nothing but our own error may come out."""
+    blob = bytearray((FOLDER / "good.amparo").read_bytes())
+    for from_end, byte in spoilt:
+        blob[-from_end] = byte
+    path = tmp_path_factory.mktemp("zip") / "spoilt.amparo"
+    path.write_bytes(blob)
+    with contextlib.suppress(BundleError):
+        read_bundle(path, KEYS)
