@@ -182,21 +182,22 @@ class Forge:
             shares={seg: tuple(s) for seg, s in self.shares.items()},
         )
 
-    def export(self, *, items=None, manifest=None, header=None, seed=None, chosen=None) -> bytes:
+    def export(self, *, items=None, manifest=None, header=None, seed=None, chosen=None, grant=None) -> bytes:
         """The log's export, for a forge of ``scene.rows_after``.
 
         Args:
             items, manifest, header: change what was made, before it is sealed.
             seed: signs the manifest.
+            grant: other bytes for the grant, which need not read.
             chosen: numbers of the sealed records that go along; those of the scene's export when None.
         """
         scene, made = self.scene, self._finish()
         old = Manifest.decode(cose.peek(export.open_export(scene.data, scene.agency).manifest))
-        grant = grants.Grant.decode(old.grant)
+        granted = grants.Grant.decode(old.grant)
         leaves = [tree.leaf_hash(raw) for _, raw in made]
         points, grown = self._sign(leaves), tree.Tree(leaves)
         inside = [
-            rec for rec, _ in made if rec.header.type not in SEALED_TYPES or self._goes(rec, chosen, grant)
+            rec for rec, _ in made if rec.header.type not in SEALED_TYPES or self._goes(rec, chosen, granted)
         ]
         found = [
             Item(
@@ -212,8 +213,9 @@ class Forge:
         numbers = grants.ranges_of([rec.header.seq for rec in inside])
         new = replace(old, key_commit=key.commit, checkpoint=points[-1][2], numbers=numbers)
         new = new if manifest is None else manifest(new)
+        new = new if grant is None else replace(new, grant=grant)
         signed = new.sign(seed or self.seeds[max(self.seeds)])
-        digest = grants.Grant.decode(new.grant).digest() if new.grant != old.grant else grant.digest()
+        digest = hashlib.sha256(new.grant).digest()
         stanza = key.seal_to(scene.agency.recipient, old.export_id, digest)
         clear = ExportHeader(
             export_id=old.export_id, suite=stanza[1], stanzas=(stanza,), grant_hash=digest,

@@ -19,13 +19,22 @@ from .simulator import World, observation
 class Scene:
     """Rows before and after an export, heads, the export, and every secret there was on the device."""
 
-    def __init__(self, folder: Path, *, commits: int = 2, records: int = 4, **options) -> None:
-        self.world = World(folder, **options)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        rounds: int = 3,
+        commits: int = 2,
+        records: int = 4,
+        kind: type[World] = World,
+        **options,
+    ) -> None:
+        self.world = kind(folder, **options)
         self.seeds: dict[int, bytes] = {}
         with self.world.create() as vault:
             self.vault = vault
             self.heads = [vault.head()]
-            for _ in range(3):
+            for _ in range(rounds):
                 for _ in range(commits):
                     many = [observation(vault)] * records
                     self.heads.append(vault.commit(Batch(observations=many)))

@@ -357,7 +357,7 @@ def test_clear_header_edits(scene):
     ):
         assert "SEALED" in codes_of(scene, with_header(changed))
     mixed = replace(header, stanzas=(stanza, (bytes(32), int(SealSuite.S1_X25519), b"")))
-    assert "NONCANON" in codes_of(scene, with_header(mixed))
+    assert "PQ_MIXED" in codes_of(scene, with_header(mixed))
 
 
 def test_truncated_and_extended_exports_show_nothing(scene):

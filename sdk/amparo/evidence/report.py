@@ -60,7 +60,7 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "SEALED": ("integrity", E, "The file does not open with this key: not for it, changed or cut."),
         "DECRYPT": ("integrity", E, "A body does not open with its key, or is malformed inside."),
         "FS_MAC": ("integrity", E, "A header was not written with the segment's secret at its time."),
-        "MAC_COMMIT": ("integrity", E, "A disclosed MAC key is not the one its segment committed to."),
+        "MAC_COMMIT": ("integrity", E, "A MAC key is not disclosed or not the one its segment committed to."),
         "SEK_COMMIT": ("integrity", E, "Shares do not give the secret that a segment committed to."),
         "NO_SHARES": ("integrity", L, "Without two parties' keys a rewrite of the open part is not seen."),
         "STORAGE_DAMAGE": ("integrity", E, "The file is damaged or not a vault."),

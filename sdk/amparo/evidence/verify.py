@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SignatureError
-from . import checkpoint, cose, record, segment, tree
+from . import cose, record, segment, tree
 from . import grant as grants
 from .checkpoint import FINAL, Checkpoint
 from .checks import certify, check_grant_records, check_signature, tombstone
@@ -245,6 +245,12 @@ def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkp
     except EvidenceFormatError:
         out.find("NONCANON", where)
         return None
+    _signed(signed, point, where, out, found)
+    return point
+
+
+def _signed(signed: cose.Signed, point: Checkpoint, where: str, out: Collector, found: Found) -> None:
+    """Only the key of the segment that a checkpoint names counts."""
     span = found.spans.get(point.seg)
     try:
         if span is None or span.opened is None or point.log_id != found.log_id:
@@ -252,7 +258,14 @@ def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkp
         signed.verify("checkpoint", span.opened.public)
     except EvidenceError as error:
         check_signature(out, "CP_SIG", where, error)
-    return point
+
+
+def _own_segment(point: Checkpoint, where: str, out: Collector, found: Found) -> Header | None:
+    """A key speaks only for its own segment: the last record covered must lie in it. Returns that one."""
+    last = found.headers[point.tree_size - 1] if point.tree_size else None
+    if last is None or last.seg != point.seg:
+        out.find("CP_SIG", where)
+    return last
 
 
 def _against_tree(point: Checkpoint, where: str, out: Collector, found: Found) -> None:
@@ -261,10 +274,7 @@ def _against_tree(point: Checkpoint, where: str, out: Collector, found: Found) -
         return
     if found.roots.get(point.tree_size) != point.root:
         out.find("CP_ROOT", where)
-    # a key speaks only for its own segment: the last record covered must lie in it
-    last = found.headers[point.tree_size - 1] if point.tree_size else None
-    if last is None or last.seg != point.seg:
-        out.find("CP_SIG", where)
+    last = _own_segment(point, where, out, found)
     if point.flags & FINAL and last is not None and last.type is not RecordType.SEG_CLOSE:
         out.find("SEG_NOT_CLOSED", where)
 
@@ -288,21 +298,20 @@ def check_witness(witness: Sequence[bytes], out: Collector, found: Found) -> Non
         edge = edge.append(leaf)
         roots[edge.size] = edge.root()
     for number, blob in enumerate(witness):
+        where = f"head {number}"
         try:
-            point = checkpoint.peek(blob)
+            signed = cose.read(blob)
+            point = Checkpoint.decode(signed.carried())
         except EvidenceFormatError:
-            out.find("NONCANON", f"head {number}")
+            out.find("NONCANON", where)
             continue
-        span = found.spans.get(point.seg)
         if point.tree_size > len(found.leaves):
-            out.find("ANCHOR_TRUNCATED", f"head {number} covers {point.tree_size} records")
+            out.find("ANCHOR_TRUNCATED", f"{where} covers {point.tree_size} records")
         elif point.log_id != found.log_id or roots[point.tree_size] != point.root:
-            out.find("ANCHOR_FORK", f"head {number}")
-        elif span is not None and span.opened is not None:
-            try:
-                cose.verify(blob, "checkpoint", span.opened.public)
-            except EvidenceError as error:
-                check_signature(out, "CP_SIG", f"head {number}", error)
+            out.find("ANCHOR_FORK", where)
+        else:
+            _signed(signed, point, where, out, found)
+            _own_segment(point, where, out, found)
 
 
 def _times(out: Collector, found: Found) -> None:

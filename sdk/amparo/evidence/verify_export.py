@@ -96,6 +96,9 @@ def _open(data: bytes, key: SealKey | None, out: Collector) -> OpenedExport | No
     out.step("The clear header follows the format.", "confidentiality")
     try:
         header, _, _ = export.read_header(data)
+    except export.MixedSuitesError:
+        out.find("PQ_MIXED")
+        return None
     except EvidenceFormatError:
         out.find("NONCANON", "header")
         return None
@@ -223,6 +226,8 @@ def _bodies(state: _State, out: Collector) -> None:
         if header.seq in macs and record.header_mac(macs[header.seq], header) != header.mac:
             out.find("FS_MAC", where)
         if item.body is None:
+            if header.type not in record.SEALED_TYPES:
+                out.find("ITEMS_MISSING", f"the body of {where}")
             continue
         if (hashlib.sha256(item.body).digest(), len(item.body)) != (header.body_hash, header.body_len):
             out.find("BODY_HASH", where)
@@ -243,6 +248,9 @@ def _mac_keys(state: _State, out: Collector) -> dict[int, bytes]:
     wanted: dict[int, list[int]] = {}
     for header in state.headers:
         wanted.setdefault(header.seg, []).append(header.seq)
+    released = {header.seg for header in state.headers if header.type in record.SEALED_TYPES}
+    for seg in sorted(released - set(state.manifest.mac_seeds)):
+        out.find("MAC_COMMIT", f"segment {seg}")
     for seg, seed in state.manifest.mac_seeds.items():
         opened = state.opens.get(seg)
         if opened is None or segment.mac_commit(seed) != opened.mac_commit:
