@@ -93,9 +93,9 @@ def verify(parts: Mapping[str, bytes], trusted_keys: Sequence[str]) -> Bundle:
             raise BundleSignatureError(f"{name} is not the file that was signed")
     try:
         canaries = json.loads(parts["canaries.json"])["canaries"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleFormatError("canaries.json cannot be read") from error
-    if not canaries:
+    if not isinstance(canaries, list) or not canaries:
         raise BundleFormatError("the bundle has no canaries")
     return Bundle(
         manifest=manifest, graph=parts["guard.onnx"], tokenizer=parts["tokenizer.amtk"],
@@ -189,7 +189,7 @@ def parse_manifest(raw: bytes) -> Manifest:
             thresholds=dict(value["thresholds"]), state_size=int(value["state_size"]),
             files=dict(value["files"]),
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BundleFormatError("the manifest cannot be read") from error
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from amparo.evidence import bulk, checkpoint, cose, export, record, segment, tree
+from amparo.evidence import bulk, cbor, checkpoint, cose, export, record, segment, tree
 from amparo.evidence import grant as grants
 from amparo.evidence.checkpoint import Checkpoint
 from amparo.evidence.export import ExportHeader, FileKey, Item, Manifest
@@ -130,6 +131,7 @@ class Forge:
     def _finish(self) -> list[tuple[Rec, bytes]]:
         """Headers' bytes in order."""
         made, previous = [], self.log_id
+        self._count_segments()
         for rec, (record_key, mac_key) in zip(self.records, self._keys(), strict=True):
             header = rec.header
             if "prev" not in rec.keep:
@@ -151,6 +153,23 @@ class Forge:
             made.append((rec, raw))
             previous = tree.leaf_hash(raw)
         return made
+
+    def _count_segments(self) -> None:
+        """Let each closing record name its segment and count what lies in it, unless it keeps its body."""
+        counts: dict[int, int] = {}
+        for rec in self.records:
+            counts[rec.header.seg] = counts.get(rec.header.seg, 0) + 1
+            if rec.header.type is RecordType.SEG_CLOSE and rec.body is not None and "body" not in rec.keep:
+                fields = cbor.decode(rec.body)
+                rec.body = cbor.encode({**fields, 1: rec.header.seg, 3: counts[rec.header.seg]})
+
+    def _log_export(self, export_id: bytes, count: int, fields: Mapping[int, Any]) -> None:
+        """Let the log's record of the export name how many sealed records go along, and ``fields``."""
+        for rec in self.records:
+            if rec.header.type is RecordType.EXPORT and rec.body is not None and "body" not in rec.keep:
+                old = cbor.decode(rec.body)
+                if old[2] == export_id:
+                    rec.body = cbor.encode({**old, 4: count, **fields})
 
     @staticmethod
     def _committed(header: Header, salt: bytes) -> Header:
@@ -182,18 +201,24 @@ class Forge:
             shares={seg: tuple(s) for seg, s in self.shares.items()},
         )
 
-    def export(self, *, items=None, manifest=None, header=None, seed=None, chosen=None, grant=None) -> bytes:
+    def export(
+        self, *, items=None, manifest=None, header=None, seed=None, chosen=None, grant=None, logged=None
+    ) -> bytes:
         """The log's export, for a forge of ``scene.rows_after``.
 
         Args:
             items, manifest, header: change what was made, before it is sealed.
             seed: signs the manifest.
+            logged: fields of the log's own record of the export.
             grant: other bytes for the grant, which need not read.
             chosen: numbers of the sealed records that go along; those of the scene's export when None.
         """
-        scene, made = self.scene, self._finish()
+        scene = self.scene
         old = Manifest.decode(cose.peek(export.open_export(scene.data, scene.agency).manifest))
         granted = grants.Grant.decode(old.grant)
+        sealed = [r for r in self.records if r.header.type in SEALED_TYPES and self._goes(r, chosen, granted)]
+        self._log_export(old.export_id, len(sealed), logged or {})
+        made = self._finish()
         leaves = [tree.leaf_hash(raw) for _, raw in made]
         points, grown = self._sign(leaves), tree.Tree(leaves)
         inside = [

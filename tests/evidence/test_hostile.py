@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -23,6 +24,12 @@ SPLICES = [
 ]  # fmt: skip
 
 
+EXTREMES = [
+    b"", b"\x00", b"\xff" * 70_000, bytes(70_000), b"[" * 100_000, b'{"a":' * 20_000, b"\x81" * 100_000, b"\xa1\x00" * 50_000,
+    b"\x9b" + b"\xff" * 8, b"PK\x03\x04" + bytes(100), b"AMX1" + b"\xff" * 100, b"AMHD\x01" + b"\x40" * 10_000,
+]  # fmt: skip
+
+
 @st.composite
 def spoilt(draw, seeds):
     """A good input with a few things done to it, or anything."""
@@ -31,7 +38,7 @@ def spoilt(draw, seeds):
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, max(0, len(data) - 1)))
-        what = draw(st.integers(0, 4))
+        what = draw(st.integers(0, 5))
         if what == 0 and data:
             data[at] = draw(st.integers(0, 255))
         elif what == 1:
@@ -40,6 +47,10 @@ def spoilt(draw, seeds):
             data[at:at] = draw(st.sampled_from(SPLICES))
         elif what == 3:
             data[at : at + 8] = draw(st.sampled_from(SPLICES))
+        elif what == 4:
+            numbers = [m.span() for m in re.finditer(rb"\d+|\[|\{", bytes(data))]
+            start, end = draw(st.sampled_from(numbers)) if numbers else (at, at)
+            data[start:end] = draw(st.sampled_from(SPLICES))
         else:
             data[at:at] = data[draw(st.integers(0, len(data))) :][: draw(st.integers(1, 200))]
     return bytes(data)
@@ -66,6 +77,8 @@ def test_any_bytes_give_a_typed_error(name):
         run(name, data)
         slowest = max(slowest, time.process_time() - start)
 
+    for data in EXTREMES:
+        run(name, data)
     attempt()
     assert slowest < MAX_S
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before < MAX_GROWTH_BYTES

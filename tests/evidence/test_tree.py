@@ -148,7 +148,7 @@ def test_a_proof_is_bounded_before_it_is_walked():
 def test_nodes_of_proofs_show_older_roots_or_nothing(size, chosen):
     grown, nodes = tree.Tree(LEAVES[:size]), tree.Nodes(size)
     for index in sorted(n % size for n in chosen):
-        assert nodes.add(LEAVES[index], index, grown.proof(index)) == ROOTS[size]
+        assert nodes.add(ROOTS[size], LEAVES[index], index, grown.proof(index))
     for old in range(-1, size + 2):
         assert nodes.root(old) in ((None, ROOTS[old]) if 0 < old <= size else (None,))
     for index in (n % size for n in chosen):  # the record before a head's end shows the head's root
@@ -159,13 +159,15 @@ def test_nodes_of_all_proofs_show_every_older_root():
     for size in range(1, SIZES + 1):
         grown, nodes = tree.Tree(LEAVES[:size]), tree.Nodes(size)
         for index in range(size):
-            nodes.add(LEAVES[index], index, grown.proof(index))
+            assert nodes.add(ROOTS[size], LEAVES[index], index, grown.proof(index))
         assert [nodes.root(old) for old in range(1, size + 1)] == ROOTS[1 : size + 1]
 
 
 def test_nodes_refuse_what_is_no_proof_and_cost_nothing_for_a_huge_tree():
     nodes = tree.Nodes(1 << 53)
-    with pytest.raises(EvidenceFormatError):
-        nodes.add(LEAVES[0], 0, [])
-    nodes.add(LEAVES[0], 5, [bytes(32)] * 53)
+    deep = [bytes(32)] * 53
+    root = tree.root_from_proof(LEAVES[0], 5, 1 << 53, deep)
+    assert not nodes.add(root, LEAVES[0], 0, []) and not nodes.add(root, LEAVES[0], 4, deep)
+    assert not nodes.add(bytes(32), LEAVES[0], 5, deep) and nodes.root(6) is None
+    assert nodes.add(root, LEAVES[0], 5, deep)
     assert nodes.root((1 << 53) - 1) is None and nodes.root(6) is not None

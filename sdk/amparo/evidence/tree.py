@@ -126,13 +126,13 @@ class Nodes:
         self.size = size
         self._known: dict[tuple[int, int], bytes] = {}
 
-    def add(self, leaf: bytes, index: int, proof: Sequence[bytes]) -> bytes:
-        """Take a proof's nodes in and return the root it leads to.
-
-        Raises:
-            EvidenceFormatError: as `root_from_proof`.
-        """
-        root = root_from_proof(leaf, index, self.size, proof)
+    def add(self, root: bytes, leaf: bytes, index: int, proof: Sequence[bytes]) -> bool:
+        """Take a proof's nodes in when it leads to ``root``; whether it does."""
+        try:
+            if root_from_proof(leaf, index, self.size, proof) != root:
+                return False
+        except EvidenceFormatError:
+            return False
         low, high, ranges = 0, self.size, []
         while high - low > 1:
             split = _split(low, high)
@@ -144,7 +144,7 @@ class Nodes:
             self._known[beside] = part
             node = node_hash(part, node) if beside[0] < low else node_hash(node, part)
             self._known[around], low = node, around[0]
-        return root
+        return True
 
     def root(self, size: int) -> bytes | None:
         """The root over the first ``size`` leaves, None where the proofs do not show it."""

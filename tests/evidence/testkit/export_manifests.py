@@ -125,7 +125,7 @@ class Manifests(Exports):
         )
         yield self.case(
             "genesis_of_other_log",
-            "CP_SIG GRANT WRONG_LOG WRONG_PIN",
+            "CP_SIG GENESIS GRANT WRONG_LOG WRONG_PIN",
             "another genesis: another log",
             self.manifest(lambda m: replace(m, genesis=edited(m.genesis, 7, "9"))),
         )
@@ -166,10 +166,10 @@ class Manifests(Exports):
             return forge.export(items=items, manifest=manifest)
 
         yield self.case("items_swapped", "SEQ", "two items in the wrong order", listed(swap))
-        yield self.case("item_twice", "SEQ", "an item twice", listed(lambda i: [*i[:3], i[2], *i[3:]]))
+        yield self.case("item_twice", "SEQ", "an item twice", listed(lambda i: [*i[:1], i[0], *i[1:]]))
         yield self.case(
             "item_dropped",
-            "ITEMS_MISSING",
+            "EXPORT_UNLOGGED ITEMS_MISSING",
             "a granted record left out",
             listed(lambda i: [x for n, x in enumerate(i) if n != sealed(i)[0]]),
         )
@@ -187,7 +187,7 @@ class Manifests(Exports):
         )
         yield self.case(
             "item_header_malformed",
-            "NONCANON ITEMS_MISSING",
+            "EXPORT_UNLOGGED ITEMS_MISSING NONCANON",
             "a header with an unknown field",
             self.one(header=lambda h: edited_more(h, 10, 0)),
         )

@@ -168,7 +168,10 @@ class Records(Exports):
             return lambda forge, seq: cbor.encode({0: 1, 1: [[seq, seq]], 2: "expired", 3: 1, **fields})
 
         yield self.case(
-            "erased", "ERASED", "a granted record was erased and a tombstone says so", erased(expired({}))
+            "erased",
+            "ERASED ERASED_ALONE",
+            "a granted record was erased and a tombstone says so",
+            erased(expired({})),
         )
         yield self.case(
             "tombstone_malformed",
@@ -177,7 +180,10 @@ class Records(Exports):
             erased(expired({6: 0})),
         )
         yield self.case(
-            "tombstone_elsewhere", "ITEMS_MISSING", "it names another record", erased(expired({1: [[1, 1]]}))
+            "tombstone_elsewhere",
+            "ERASED_ALONE ITEMS_MISSING",
+            "it names another record",
+            erased(expired({1: [[1, 1]]})),
         )
         yield self.case(
             "tombstone_order_missing",

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from amparo.evidence import cbor, cose, export
-from amparo.evidence.export import Manifest
+from amparo.evidence import cbor, cose, tree
+from amparo.evidence.consistency import Consistency
 from amparo.evidence.record import RecordType
 
 from ..scene import edited
 from ..simulator import START_S
-from .case import Case
+from .case import Case, secret
 from .exports import Exports
+from .fixed import derived
+from .vaults import edited_more
 
 
 class Scope(Exports):
@@ -82,6 +84,42 @@ class Scope(Exports):
         sent = forge.find(RecordType.EXPORT)
         sent.body = edited(sent.body or b"", 2, bytes(16))
         yield self.case("unlogged", "EXPORT_UNLOGGED", "the log names another export", forge.export())
+        yield self.case(
+            "logged_for_other",
+            "EXPORT_UNLOGGED",
+            "the log names another recipient",
+            self.forge().export(logged={3: [bytes(32)]}),
+        )
+        yield self.case(
+            "logged_for_two",
+            "EXPORT_UNLOGGED",
+            "the log names a second recipient",
+            self.forge().export(logged={3: [self.grant().recipient_kid, bytes(32)]}),
+        )
+        yield self.case(
+            "logged_with_fewer",
+            "EXPORT_UNLOGGED",
+            "the log counts fewer records",
+            self.forge().export(logged={4: 1}),
+        )
+        yield self.case(
+            "times_conflict",
+            "TIME_CONFLICT",
+            "the log says another time than the manifest",
+            self.forge().export(logged={5: 5}),
+        )
+        forge = self.forge()
+        closing = forge.find(RecordType.SEG_CLOSE)
+        closing.body, closing.keep = b"\x01", {"body"}
+        yield self.case("closing_malformed", "NONCANON", "a closing record that is no map", forge.export())
+        forge = self.forge()
+        forge.records[0].body = edited(forge.genesis, 7, "9.9")
+        yield self.case(
+            "genesis_record_other",
+            "GENESIS",
+            "record 0 holds another genesis than the manifest",
+            forge.export(),
+        )
         forge = self.forge()
         sent = forge.find(RecordType.EXPORT)
         again = edited(sent.body or b"", 2, bytes(16))
@@ -102,36 +140,170 @@ class Scope(Exports):
     def heads(self) -> Iterator[Case]:
         forge = self.forge()
         data = forge.export()
-        pt = forge.points[-1]
-        newest = forge._sign([])  # only to sign
-        del newest
-        real = Manifest.decode(cose.peek(export.open_export(data, self.scene.agency).manifest)).checkpoint
-        raw = cbor.decode(real)[2]
+        rows = forge.rows()
+        leaves = [tree.leaf_hash(header) for _, header, _ in rows.records]
+        size, ours = len(leaves), forge.points[-1].point
+        grown = [*leaves, *(derived(32, b"leaf", bytes([n])) for n in range(3))]
 
-        def head(**changes: object) -> str:
-            names = {"log_id": 1, "tree_size": 2, "root": 3, "seg": 4, "time": 7, "counter": 8}
-            made = raw
-            for key, value in changes.items():
-                made = edited(made, names[key], value)
-            return cose.sign(pt.seed, "checkpoint", made).hex()
+        def head(by: bytes = forge.points[-1].seed, typ: str = "checkpoint", **changes: object) -> list[str]:
+            point = replace(ours, root=tree.Tree(leaves).root(), **changes)  # type: ignore[arg-type]
+            return [cose.sign(by, typ, point.encode()).hex()]
 
-        size = pt.point.tree_size
-        yield self.case("head_same", "success", "the head of the export itself", data, witness=[real.hex()])
+        def covering(
+            count: int, *, over: list[bytes] = grown, later: int = 0, **changes: object
+        ) -> list[str]:
+            point = replace(
+                ours,
+                tree_size=count,
+                root=tree.Tree(over[:count]).root(),
+                time_s=ours.time_s + later,
+                **changes,
+            )  # type: ignore[arg-type]
+            seed = self.scene.seeds[point.seg] if point.seg in self.scene.seeds else forge.points[-1].seed
+            return [cose.sign(seed, "checkpoint", point.encode()).hex()]
+
+        def proof(
+            older: int, newer: int, *, over: list[bytes] = grown, log_id: bytes = forge.log_id
+        ) -> list[str]:
+            parts = tuple(tree.Tree(over[:newer]).consistency(older))
+            return [Consistency(log_id=log_id, older=older, newer=newer, proof=parts).encode().hex()]
+
+        other = [derived(32, b"other", bytes([n])) for n in range(len(grown))]
+        yield self.case("head_same", "success", "the head of the export itself", data, witness=head())
         yield self.case(
-            "head_of_other_log", "ANCHOR_FORK", "of another log", data, witness=[head(log_id=bytes(32))]
+            "head_same_proved",
+            "success",
+            "with a proof from it to itself",
+            data,
+            witness=head(),
+            consistency=proof(size, size),
+        )
+        yield self.case(
+            "head_of_other_log", "ANCHOR_FORK", "of another log", data, witness=head(log_id=bytes(32))
         )
         yield self.case(
             "head_of_other_history",
             "ANCHOR_FORK",
             "same size, other root",
             data,
-            witness=[head(root=bytes(32))],
+            witness=covering(size, over=other),
+        )
+        yield self.case("head_malformed", "NONCANON", "no checkpoint", data, witness=["01"])
+        yield self.case(
+            "head_forged",
+            "CP_SIG",
+            "the right root, signed by a stranger",
+            data,
+            witness=head(secret("stranger", "sign")),
+        )
+        yield self.case(
+            "head_type",
+            "ALG_TYPE",
+            "the right root, signed as a manifest",
+            data,
+            witness=head(typ="manifest"),
+        )
+        yield self.case(
+            "head_older",
+            "success",
+            "an older head, which the proofs of the records show",
+            data,
+            witness=covering(4, seg=0),
+        )
+        yield self.case(
+            "head_older_of_other_history",
+            "ANCHOR_FORK",
+            "an older head of another history",
+            data,
+            witness=covering(4, over=other, seg=0),
+        )
+        yield self.case(
+            "head_older_forged",
+            "CP_SIG",
+            "an older head signed by a later key",
+            data,
+            witness=[
+                cose.sign(
+                    self.scene.seeds[1], "checkpoint", cbor.decode(bytes.fromhex(covering(4, seg=0)[0]))[2]
+                ).hex()
+            ],
+        )
+        yield self.case(
+            "head_of_nothing",
+            "HEAD_UNCOMPARED",
+            "a head that covers no record",
+            data,
+            witness=covering(0, seg=0),
         )
         yield self.case(
             "head_covers_more",
             "ANCHOR_TRUNCATED",
-            "an older head covers more records",
+            "a head that is not later covers more records",
             data,
-            witness=[head(tree_size=size + 5, time=pt.point.time_s)],
+            witness=covering(size + 1),
         )
-        yield self.case("head_malformed", "NONCANON", "no checkpoint", data, witness=["01"])
+        yield self.case(
+            "head_newer",
+            "HEAD_UNCOMPARED",
+            "a later head covers more records",
+            data,
+            witness=covering(size + 2, later=9, seg=9),
+        )
+        yield self.case(
+            "head_newer_proved",
+            "success",
+            "with a proof",
+            data,
+            witness=covering(size + 2, later=9, seg=9),
+            consistency=proof(size, size + 2),
+        )
+        yield self.case(
+            "head_newer_of_other_history",
+            "CONSISTENCY",
+            "with the proof of another history",
+            data,
+            witness=covering(size + 2, over=other, later=9, seg=9),
+            consistency=proof(size, size + 2, over=other),
+        )
+        yield self.case(
+            "head_newer_other_proof",
+            "HEAD_UNCOMPARED",
+            "with a proof for other sizes",
+            data,
+            witness=covering(size + 2, later=9, seg=9),
+            consistency=proof(size, size + 1),
+        )
+        yield self.case(
+            "head_newer_proof_of_other_log",
+            "HEAD_UNCOMPARED",
+            "with a proof that names another log",
+            data,
+            witness=covering(size + 2, later=9, seg=9),
+            consistency=proof(size, size + 2, log_id=bytes(32)),
+        )
+        good = bytes.fromhex(proof(size, size + 2)[0])
+        for name, comment, change in (
+            ("field", "an unknown field", lambda r: edited_more(r, 5, 0)),
+            ("empty_tree", "from nothing", lambda r: edited(r, 2, 0)),
+            ("shrinks", "from more to less", lambda r: edited(r, 3, 1)),
+            ("long", "65 parts", lambda r: edited(r, 4, [bytes(32)] * 65)),
+            ("short_part", "a part of 31 bytes", lambda r: edited(r, 4, [bytes(31)])),
+            ("short_log", "a log_id of 31 bytes", lambda r: edited(r, 1, bytes(31))),
+        ):
+            yield self.case(
+                f"consistency_{name}",
+                "HEAD_UNCOMPARED NONCANON",
+                comment,
+                data,
+                witness=covering(size + 2, later=9, seg=9),
+                consistency=[change(good).hex()],
+            )
+        wrong = edited(good, 4, cbor.decode(good)[4][:-1])
+        yield self.case(
+            "consistency_cut",
+            "CONSISTENCY",
+            "a part is gone",
+            data,
+            witness=covering(size + 2, later=9, seg=9),
+            consistency=[wrong.hex()],
+        )

@@ -173,7 +173,6 @@ class Keys(Objects):
         yield b("commitment", e, "another commitment", short[:24] + bytes(32) + short[56:])
         yield b("tag", e, "another tag", short[:-16] + bytes(16))
         yield b("cut", e, "cut", short[:-1])
-        yield b("cut_at_chunk", e, "cut at the end of a full chunk", two[: 56 + ref.CHUNK + ref.TAG])
         yield b("more", e, "a byte more", short + b"\x00")
         yield b("no_chunk", e, "salt and commitment alone", short[:56])
         yield b("empty", e, "no byte", b"")

@@ -95,7 +95,10 @@ def vault(path: Path, case: Case) -> Report:
 def export(case: Case) -> Report:
     name = case.one("key")
     key = KEYS[name].seal_key if name else None
-    report, records = open_and_verify(case.body, key=key, log_id=case.hex("log-id"), witness=witness(case))
+    proofs = [bytes.fromhex(value) for value in case.head.get("consistency", ())]
+    report, records = open_and_verify(
+        case.body, key=key, log_id=case.hex("log-id"), witness=witness(case), consistency=proofs
+    )
     assert records == [] or key is not None
     return report
 

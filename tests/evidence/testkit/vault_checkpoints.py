@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from amparo.evidence import cbor, cose
+from amparo.evidence.checkpoint import FINAL
 
 from ..forge import Forge, Pt
 from ..scene import edited
@@ -126,7 +127,17 @@ class Checkpoints(Vaults):
             replace(rows, checkpoints=few),
         )
         clock = self.forge()
-        clock.points[2].point = replace(clock.points[2].point, time_s=clock.points[1].point.time_s - 1)
+        clock.points[1].point = replace(clock.points[1].point, time_s=clock.points[0].point.time_s - 1)
+        final = next(n for n, pt in enumerate(clock.points) if pt.point.flags & FINAL)
+        later = replace(self.forge().points[final].point, time_s=self.forge().points[final].point.time_s - 1)
+        two = self.forge()
+        two.points[final].point = later
+        yield self.case(
+            "times_conflict",
+            "TIME_CONFLICT",
+            "a segment's end has one time in its record and another in its checkpoint",
+            two,
+        )
         yield self.case("clock_back", "CLOCK_BACK", "a checkpoint is earlier than the one before", clock)
 
     def _newer(self, number: int) -> Forge:

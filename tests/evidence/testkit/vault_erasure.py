@@ -40,10 +40,10 @@ class Tombstones(Vaults):
             change = how.get("change")
             return erased(reason="requested", fields=change(fields) if change else fields)  # type: ignore[operator]
 
-        yield self.case("erased", "ERASED", "a body expired and a tombstone says so", erased())
+        yield self.case("erased", "ERASED ERASED_ALONE", "a body expired and a tombstone says so", erased())
         yield self.case("erased_on_request", "ERASED", "two parties ordered it", asked())
         yield self.case(
-            "tombstone_of_nothing_gone", "success", "what it names is still there", erased(gone=False)
+            "tombstone_of_nothing_gone", "ERASED_ALONE", "what it names is still there", erased(gone=False)
         )
         t = "TOMBSTONE MISSING"
         yield self.case("tombstone_malformed", t, "not a map", erased(body=b"\x01"))
@@ -59,9 +59,14 @@ class Tombstones(Vaults):
         yield self.case(
             "tombstone_reversed", t, "a range that ends before it begins", erased(ranges=[[3, 2]])
         )
-        yield self.case("tombstone_elsewhere", "MISSING", "it names other records", erased(ranges=[[4, 4]]))
         yield self.case(
-            "tombstone_of_plain", "MISSING", "a plain record cannot be erased", self._plain_erased()
+            "tombstone_elsewhere", "ERASED_ALONE MISSING", "it names other records", erased(ranges=[[4, 4]])
+        )
+        yield self.case(
+            "tombstone_of_plain",
+            "ERASED_ALONE MISSING",
+            "a plain record cannot be erased",
+            self._plain_erased(),
         )
         a = "ERASED TOMBSTONE_APPROVAL"
         yield self.case("order_missing", a, "on request, but no order", erased(reason="requested"))

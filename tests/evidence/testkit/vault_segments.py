@@ -195,6 +195,47 @@ class Segments(Vaults):
             "a record follows the end of its segment",
             self.rec(after_close),
         )
+
+        def closing(change: Callable[[bytes], bytes]) -> Forge:
+            forge = self.forge()
+            rec = forge.find(RecordType.SEG_CLOSE)
+            forge._count_segments()
+            rec.body, rec.keep = change(rec.body or b""), {"body"}
+            return forge
+
+        c = "SEG_NOT_CLOSED"
+        yield self.case(
+            "closing_other_segment",
+            c,
+            "a closing record that names another segment",
+            closing(lambda b: edited(b, 1, 7)),
+        )
+        yield self.case(
+            "closing_other_count",
+            c,
+            "a closing record that counts one record more",
+            closing(lambda b: edited(b, 3)),
+        )
+        yield self.case(
+            "closing_malformed",
+            "NONCANON",
+            "a closing record with an unknown field",
+            closing(lambda b: edited_more(b, 4, 0)),
+        )
+        yield self.case(
+            "closing_version",
+            "NONCANON",
+            "a closing record of a later version",
+            closing(lambda b: edited(b, 0, 2)),
+        )
+        resumed = self.forge()
+        resumed.add(RecordType.RESUME, cbor.encode({0: 1, 1: 2, 2: 0, 3: 0, 4: "x"}))
+        yield self.case("resume_malformed", "NONCANON", "a RESUME whose time is a text", resumed)
+        other = self.forge()
+        other.records[0].body = edited(other.genesis, 7, "9.9")
+        yield self.case(
+            "genesis_record_other", "GENESIS", "record 0 holds another genesis than the log's", other
+        )
         yield self.case(
             "checkpoint_final_too_early",
             "SEG_NOT_CLOSED",

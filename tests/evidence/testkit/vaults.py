@@ -162,7 +162,7 @@ class Vaults:
             for number, rec in enumerate(forge.records[place:], place + 1):
                 rec.place, rec.header = number, replace(rec.header, seq=number)
 
-        yield self.case("record_missing", "FS_MAC RECORDS_MISSING SEQ", "a number was left out and all signed so",
+        yield self.case("record_missing", "FS_MAC RECORDS_MISSING SEG_NOT_CLOSED SEQ", "a number was left out and all signed so",
                         self.rec(hole))  # fmt: skip
         rows = self.forge().rows()
         yield self.case("record_missing_unsigned", "CHAIN CP_ROOT CP_SIG RECORDS_MISSING SEG_NOT_CLOSED SEQ TRUNCATED",
