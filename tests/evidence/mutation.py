@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import ast
 import concurrent.futures
-import contextlib
 import copy
 import importlib.abc
 import importlib.util
@@ -26,14 +25,22 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 MODULES = (
-    "cbor", "cose", "bulk", "tree", "keys", "checkpoint", "record", "segment", "genesis", "directory", "grant",
-    "order", "consent", "checks", "export", "heads", "rows", "report", "verify", "verify_export", "release",
+    "verify", "verify_export", "checks", "consent", "grant", "order", "directory", "genesis", "checkpoint", "record",
+    "segment", "export", "consistency", "tree", "cose", "cbor", "bulk", "keys", "heads", "rows", "report", "release",
     "erasure",
 )  # fmt: skip
 TESTS = (
-    "test_matrix", "test_attacks", "test_parts", "test_tree", "test_vectors", "test_release", "test_erasure",
-    "test_heads", "test_report", "test_vault", "test_hostile", "test_command_line",
+    "test_matrix", "test_report", "test_attacks", "test_parts", "test_tree", "test_vectors", "test_release",
+    "test_erasure", "test_heads", "test_vault", "test_hostile", "test_command_line",
 )  # fmt: skip
+CLOSEST = {
+    "tree": ("test_tree", "test_report"), "cbor": ("test_parts",), "cose": ("test_parts", "test_vectors"),
+    "keys": ("test_parts",), "bulk": ("test_vectors",), "heads": ("test_heads",), "consistency": ("test_report",),
+    "report": ("test_report",), "release": ("test_release", "test_erasure"), "erasure": ("test_erasure",),
+    "consent": ("test_release",), "segment": ("test_parts", "test_release"), "rows": ("test_attacks", "test_vault"),
+}  # fmt: skip
+"""Tests that run before the others, by module."""
+SLOW = ("sigkill", "cost_of_an_append")
 COLLECTS = {"append", "add", "update", "setdefault", "extend", "sort", "pop", "clear"}
 TIMEOUT_S, MEMORY_BYTES = 300, 6 << 30
 
@@ -193,19 +200,30 @@ def by_kit(module: str) -> bool:
     from .testkit.run import found
 
     first = FIRST.get(module, ())
-    last = () if module == "keys" else ("key-file",)
-    rank = {**dict.fromkeys(first, -1), **dict.fromkeys(last, 1)}
-    return any(found(case) != case.expect for case in sorted(cases(), key=lambda c: rank.get(c.kind, 0)))
+    # a key file costs a fifth of a second; `test_parts` has some as well
+    chosen = [case for case in cases() if case.kind != "key-file" or module == "keys"]
+    return any(found(case) != case.expect for case in sorted(chosen, key=lambda c: c.kind not in first))
 
 
-def by_tests() -> bool:
+def by_tests(module: str) -> bool:
     """Whether a test fails."""
     import pytest
 
     here = Path(__file__).parent
-    files = [str(here / f"{name}.py") for name in TESTS if (here / f"{name}.py").exists()]
-    with contextlib.redirect_stdout(None):
-        return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not long", *files]) != 0
+    closest = CLOSEST.get(module, ())
+    names = [*closest, *(name for name in TESTS if name not in closest)]
+    files = [str(here / f"{name}.py") for name in names]
+    options = [
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not long",
+        "-k",
+        " and ".join(f"not {s}" for s in SLOW),
+    ]
+    return pytest.main([*options, *files]) != 0
 
 
 def judge(mutant: Mutant, *, kit_only: bool) -> str:
@@ -224,7 +242,7 @@ def judge(mutant: Mutant, *, kit_only: bool) -> str:
     try:
         sys.meta_path.insert(0, Loader(f"amparo.evidence.{mutant.module}", code))
         if not by_kit(mutant.module):
-            outcome = 12 if kit_only or not by_tests() else 11
+            outcome = 12 if kit_only or not by_tests(mutant.module) else 11
     finally:
         os._exit(outcome)
 
