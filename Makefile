@@ -35,6 +35,7 @@ test: package ## the tests, against the built wheel, within 30 minutes on 2 core
 	$(WHEEL)/bin/python -m pytest tests -m "not long"
 
 test-long: test ## what takes longer too
+	-$(WHEEL)/bin/pip install --quiet --only-binary :all: "$$(ls dist/amparo-*.whl)[fuzz]"
 	$(WHEEL)/bin/python -m pytest tests -m long
 
 bench: $(VENV)/.made ## time, size and memory on this machine

@@ -71,8 +71,8 @@ class Alert:
                 families=tuple(value["families"]), part_of_day=PartOfDay(value["part_of_day"]),
                 language=str(value["language"]), chain_head=bytes.fromhex(value["chain_head"]),
             )  # fmt: skip
-        except (ValueError, KeyError, TypeError) as error:
-            raise SealError("not an alert of version 1") from error
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise SealError("not an alert of version 1") from None
 
 
 def part_of_day(now_s: float, utc_offset_s: int) -> PartOfDay:

@@ -114,7 +114,7 @@ def _pointer(root: Path) -> tuple[str | None, str | None]:
     try:
         value = json.loads((root / POINTER).read_bytes())
         names = (value["current"], value["previous"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None, None
     current, previous = (name if _is_name(name) else None for name in names)
     return current, previous

@@ -83,7 +83,7 @@ class Charsmap:
     """
 
     def __init__(self, blob: bytes) -> None:
-        (size,) = struct.unpack_from("<I", blob)
+        size = int.from_bytes(blob[:4], "little")
         if size % 4 or 4 + size > len(blob) or size == 0:
             raise BundleFormatError("the charsmap is damaged")
         units = np.frombuffer(blob, "<u4", size // 4, 4).tolist()
@@ -107,7 +107,10 @@ class Charsmap:
                 value, length = self._value[position], index - start + 1
         if not length:
             return None, 0
-        return self._strings[value : self._strings.index(b"\0", value)].decode("utf-8"), length
+        try:
+            return self._strings[value : self._strings.index(b"\0", value)].decode("utf-8"), length
+        except ValueError:
+            raise BundleFormatError("the charsmap is damaged") from None
 
 
 class Tokenizer:

@@ -26,10 +26,12 @@ from ..evidence import (
     load_private,
     withdraw,
 )
+from ..evidence.consistency import prove
 from ..evidence.export import MAGIC, MAX_EXPORT_BYTES, read_header
 from ..evidence.genesis import Genesis
 from ..evidence.heads import read_heads
 from ..evidence.interchange import case_graph, cybertipline_draft
+from ..evidence.page import to_html
 from ..evidence.report import Report
 from ..evidence.rows import read_vault
 from ..evidence.salvage import salvage
@@ -56,6 +58,9 @@ def _register_reading(commands: argparse._SubParsersAction[Parser]) -> None:
     verify = _command(commands, "verify", _verify, "check a vault or an export; status 1 when an axis fails")
     verify.add_argument("file", type=Path)
     verify.add_argument("--key", type=Path, help="the agency's private key file, for an export")
+    verify.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write the report as a page that prints"
+    )
     inspect = _command(commands, "inspect", _inspect, "tell what a file is, without keys")
     inspect.add_argument("file", type=Path)
     opened = _command(commands, "open", _open, "write a reading copy of an export that verifies")
@@ -65,6 +70,13 @@ def _register_reading(commands: argparse._SubParsersAction[Parser]) -> None:
     saved = _command(commands, "salvage", _salvage, "save what a damaged vault still holds into a new file")
     saved.add_argument("vault", type=Path)
     saved.add_argument("output", type=Path, help="new file; the damaged one is not touched")
+    proof = _command(
+        commands, "consistency", _consistency, "prove that one head grew into another, without keys"
+    )
+    proof.add_argument("vault", type=Path)
+    proof.add_argument("--older", type=int, required=True, help="records that the older head covers")
+    proof.add_argument("--newer", type=int, required=True, help="records that the newer head covers")
+    proof.add_argument("-o", "--output", type=Path, required=True)
     for parser in (verify, opened):
         parser.add_argument("--log-id", help="as written down at enrolment, 64 hex digits")
         parser.add_argument(
@@ -73,6 +85,13 @@ def _register_reading(commands: argparse._SubParsersAction[Parser]) -> None:
             action="append",
             default=[],
             help="a head, or a store of heads, kept outside",
+        )
+        parser.add_argument(
+            "--consistency",
+            type=Path,
+            action="append",
+            default=[],
+            help="a proof for a head that covers more or fewer records than an export",
         )
         add_passphrase(parser)
     for parser in (verify, inspect):
@@ -141,6 +160,8 @@ def _command(
 
 def _verify(options: argparse.Namespace) -> int:
     report, _ = _check(options)
+    if options.html is not None:
+        _write(options.html, to_html(report, command=_as_given(options)).encode("utf-8", "replace"))
     print(report.to_json() if options.json else report.to_text(), end="\n" if options.json else "")
     return 1 if report.failed() else 0
 
@@ -151,8 +172,23 @@ def _check(options: argparse.Namespace) -> tuple[Report, list[OpenedRecord]]:
     if _is_export(options.file):
         key = load_private(options.key, passphrase(options)).seal_key if options.key else None
         data = _read(options.file, limit=2 * MAX_EXPORT_BYTES)
-        return open_and_verify(data, key=key, log_id=log_id, witness=witness)
+        proofs = [_read(path) for path in options.consistency]
+        return open_and_verify(data, key=key, log_id=log_id, witness=witness, consistency=proofs)
     return verify_vault(read_vault(options.file), log_id=log_id, witness=witness), []
+
+
+def _as_given(options: argparse.Namespace) -> str:
+    """The command without the folders that files lie in, which say who sits at the machine."""
+    words = ["amparo evidence verify", options.file.name]
+    words += [f"--log-id {options.log_id}"] if options.log_id else []
+    words += [f"--key {options.key.name}"] if options.key else []
+    words += [f"--witness {path.name}" for path in options.witness]
+    return " ".join([*words, *(f"--consistency {path.name}" for path in options.consistency)])
+
+
+def _consistency(options: argparse.Namespace) -> int:
+    proof = prove(read_vault(options.vault), older=options.older, newer=options.newer)
+    return _write(options.output, proof.encode())
 
 
 def _salvage(options: argparse.Namespace) -> int:
@@ -198,6 +234,7 @@ def _open(options: argparse.Namespace) -> int:
     lines = [json.dumps(_readable(r)) for r in records]
     _write(options.output / "report.json", report.to_json().encode())
     _write(options.output / "report.txt", report.to_text().encode())
+    _write(options.output / "report.html", to_html(report).encode())
     _write(options.output / "messages.jsonl", "".join(f"{line}\n" for line in lines).encode())
     graph = case_graph(records, report, __version__, int(time.time()))
     _write(options.output / "case.jsonld", json.dumps(graph, indent=1).encode())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import EvidenceError, EvidenceFormatError, SignatureError
@@ -33,6 +34,8 @@ def tombstone(body: bytes, seq: int, genesis: Genesis | None, out: Collector) ->
         if ranges[-1][1] < seq:
             if fields[2] == REQUESTED and not (genesis and _ordered(fields, ranges, genesis)):
                 out.find("TOMBSTONE_APPROVAL", f"record {seq}")
+            elif fields[2] != REQUESTED:
+                out.find("ERASED_ALONE", f"record {seq}")
             return list(ranges)
     except EvidenceFormatError:
         pass
@@ -50,6 +53,25 @@ def _ordered(fields: dict[int, Any], ranges: Sequence[tuple[int, int]], genesis:
     return order.log_id == genesis.log_id() and all(
         grants.within(order.ranges, n) for first, last in ranges for n in (first, last)
     )
+
+
+def plain_body(kind: RecordType, body: bytes, where: str, out: Collector) -> dict[int, Any] | None:
+    """The fields of a SEG_CLOSE or RESUME; finds NONCANON when they do not follow the format.
+
+    Returns:
+        None when malformed, or for the types that other steps read.
+    """
+    required = _PLAIN.get(kind)
+    try:
+        return None if required is None else cbor.expect_map(cbor.decode(body), required)
+    except EvidenceFormatError:
+        out.find("NONCANON", where)
+        return None
+
+
+_PLAIN: Mapping[RecordType, Mapping[int, type]] = MappingProxyType(
+    {RecordType.SEG_CLOSE: {1: int, 2: int, 3: int}, RecordType.RESUME: {1: int, 2: int, 3: int, 4: int}}
+)
 
 
 def certify(
@@ -74,10 +96,10 @@ def certify(
 
 def check_grant_records(
     typed: Sequence[tuple[RecordType, int, bytes | None]], out: Collector
-) -> dict[bytes, bytes]:
-    """Check GRANT and EXPORT records in order; returns grant hash by export id."""
+) -> dict[bytes, dict[int, Any]]:
+    """Check GRANT and EXPORT records in order; returns the fields of each EXPORT by export id."""
     granted: set[bytes] = set()
-    exports: dict[bytes, bytes] = {}
+    exports: dict[bytes, dict[int, Any]] = {}
     for kind, seq, body in typed:
         try:
             if kind is RecordType.GRANT:
@@ -86,11 +108,11 @@ def check_grant_records(
                 fields = cbor.expect_map(
                     cbor.decode(body or b""), {1: bytes, 2: bytes, 3: list, 4: int, 5: int}
                 )
-                if fields[1] in exports.values():
+                if any(fields[1] == earlier[1] for earlier in exports.values()):
                     out.find("GRANT_REPLAY", f"record {seq}")
                 if fields[1] not in granted:
                     out.find("GRANT_UNLOGGED", f"record {seq}")
-                exports[fields[2]] = fields[1]
+                exports[fields[2]] = fields
         except EvidenceFormatError:
             out.find("NONCANON", f"record {seq}")
     return exports

@@ -125,6 +125,8 @@ class Approval:
         narrow = Narrow(role=f[1], raw=f[4], signature=f[5]) if 4 in f else None
         if not all(isinstance(p, list) and [type(v) for v in p] == [int, bytes] for p in f[3]):
             raise EvidenceFormatError("the shares of an approval are malformed")
+        if len({seg for seg, _ in f[3]}) != len(f[3]):
+            raise EvidenceFormatError("an approval has a segment's share twice")
         return cls(role=f[1], signature=f[2], shares=dict(f[3]), narrow=narrow)
 
 

@@ -31,6 +31,10 @@ LIMITS = (
 )
 
 
+class MixedSuitesError(EvidenceFormatError):
+    """Recipients of one export are of different strength, so the weakest would decide."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One record of an export. ``record_key`` and ``salt`` open a sealed body; plain bodies lack them."""
@@ -109,6 +113,10 @@ class Manifest:
         for key, kinds in ((5, [str, bytes]), (9, [int, int]), (12, [int, bytes]), (17, [str, bytes, bytes])):
             if not all(isinstance(v, list) and [type(p) for p in v] == kinds for v in f[key]):
                 raise EvidenceFormatError("a list of the manifest is malformed")
+        if not all(isinstance(anchor, bytes) for anchor in f[16]):
+            raise EvidenceFormatError("an anchor of the manifest is malformed")
+        if len({seg for seg, _ in f[12]}) != len(f[12]):
+            raise EvidenceFormatError("the manifest names a segment's MAC key twice")
         return cls(
             export_id=cbor.fixed(f[1], 16), genesis=f[3], grant=f[4],
             approvals=tuple((role, sig) for role, sig in f[5]),
@@ -149,7 +157,7 @@ class ExportHeader:
             if not isinstance(s, dict) or {k: type(v) for k, v in s.items()} != {0: bytes, 1: int, 2: bytes}:
                 raise EvidenceFormatError("a recipient of an export is malformed")
             if s[1] != f[2]:
-                raise EvidenceFormatError("the recipients of an export are of different suites")
+                raise MixedSuitesError("the recipients of an export are of different suites")
             stanzas.append((cbor.fixed(s[0], 32), s[1], s[2]))
         return cls(
             export_id=cbor.fixed(f[1], 16), suite=f[2], stanzas=tuple(stanzas),
@@ -233,7 +241,8 @@ def open_export(data: bytes, key: SealKey) -> OpenedExport:
     """
     header, framed, end = read_header(data)
     kid = key.recipient.kid
-    blob = next((blob for stanza, _, blob in header.stanzas if stanza == kid), None)
+    ours = (kid, int(key.suite))  # a file that claims another strength than its key has is not for this key
+    blob = next((blob for stanza, suite, blob in header.stanzas if (stanza, suite) == ours), None)
     if blob is None:
         raise SealError("the export is not sealed to this key")
     secret = open_sealed(key, export_context(header.export_id, header.grant_hash, kid), blob)

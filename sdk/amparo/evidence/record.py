@@ -216,6 +216,9 @@ def decode_observation(plaintext: bytes) -> RecordedObservation:
     """Read the plaintext of an OBSERVATION; raises EvidenceFormatError."""
     required = {1: int, 3: bytes, 4: bytes, 5: int, 6: bytes, 8: dict, 9: str, 10: str, 12: int, 13: int}
     fields = cbor.expect_map(cbor.decode(plaintext, max_bytes=MAX_BODY_BYTES), required, {7: list, 11: int})
+    shapes = [[type(part) for part in item] if isinstance(item, list) else [] for item in fields.get(7, ())]
+    if any(shape != [bytes, int, str] for shape in shapes) or not all(type(n) is str for n in fields[8]):
+        raise EvidenceFormatError("an attachment or the scores of a recorded observation are malformed")
     try:
         obs = Observation(
             conversation_ref=fields[4], direction=DIRECTIONS[fields[5]],

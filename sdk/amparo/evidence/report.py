@@ -60,7 +60,7 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "SEALED": ("integrity", E, "The file does not open with this key: not for it, changed or cut."),
         "DECRYPT": ("integrity", E, "A body does not open with its key, or is malformed inside."),
         "FS_MAC": ("integrity", E, "A header was not written with the segment's secret at its time."),
-        "MAC_COMMIT": ("integrity", E, "A disclosed MAC key is not the one its segment committed to."),
+        "MAC_COMMIT": ("integrity", E, "A MAC key is not disclosed, or not the one committed to."),
         "SEK_COMMIT": ("integrity", E, "Shares do not give the secret that a segment committed to."),
         "NO_SHARES": ("integrity", L, "Without two parties' keys a rewrite of the open part is not seen."),
         "STORAGE_DAMAGE": ("integrity", E, "The file is damaged or not a vault."),
@@ -69,7 +69,7 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "SALVAGED": ("completeness", L, "The file was salvaged from a damaged one; it is no complete vault."),
         "UNSEALED_TAIL": ("completeness", E, "Records at the end are covered by no checkpoint."),
         "SEG_GAP": ("completeness", E, "A segment is missing."),
-        "SEG_NOT_CLOSED": ("completeness", E, "A segment ends without its closing record."),
+        "SEG_NOT_CLOSED": ("completeness", E, "A segment does not end with or as its closing record says."),
         "NO_CHECKPOINT": ("completeness", E, "There is no checkpoint."),
         "ANCHOR_TRUNCATED": ("completeness", E, "A head kept outside covers more records than there are."),
         "NO_WITNESS": ("completeness", L, "No head kept outside was given; a clean cut is not seen."),
@@ -80,9 +80,12 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "CP_CHAIN": ("order", E, "A checkpoint does not follow the one before it."),
         "CP_ROLLBACK": ("order", E, "A checkpoint covers fewer records than the one before it."),
         "ANCHOR_FORK": ("order", E, "A head kept outside is of another history: a rewrite."),
+        "CONSISTENCY": ("order", E, "A consistency proof does not lead from one head to the other."),
+        "HEAD_UNCOMPARED": ("order", L, "A head kept outside needs a consistency proof to be compared."),
+        "TIME_CONFLICT": ("time", E, "Two signed notes of one moment give different times."),
         "DEVICE_CLOCK": ("time", L, "Times are the device's clock; no trusted time stamp is included."),
         "CLOCK_BACK": ("time", L, "The device's clock went back between two records."),
-        "EXPORT_UNLOGGED": ("custody", E, "The log has no record of this export."),
+        "EXPORT_UNLOGGED": ("custody", E, "The log has no record of this export as it is."),
         "ROLLBACK_SUSPECTED": ("custody", L, "The log says its file was once older than the device knew."),
         "MARK_LOST": ("custody", L, "The log says the device's mark beside the file was once lost."),
         "AFTER_OPENING": ("custody", L, "What happens to the file from now on is for its holder to show."),
@@ -99,8 +102,9 @@ CODES: Mapping[str, tuple[str, Severity, str]] = MappingProxyType(
         "WEAK_PQ": ("confidentiality", L, "Sealed without protection against a later quantum computer."),
         "MISSING": ("erasure", E, "A body is gone without a tombstone."),
         "TOMBSTONE": ("erasure", E, "A tombstone is malformed or names what cannot be erased."),
-        "TOMBSTONE_APPROVAL": ("erasure", E, "An erasure on request lacks two different parties' approvals."),
+        "TOMBSTONE_APPROVAL": ("erasure", E, "An erasure on request lacks two parties' approvals."),
         "ERASED": ("erasure", I, "A body was erased and the log says so."),
+        "ERASED_ALONE": ("erasure", L, "The device erased what had expired, without two parties' order."),
     }
 )  # fmt: skip
 
@@ -206,6 +210,10 @@ class Collector:
     def step(self, title: str, *axes: str) -> None:
         """Begin a numbered step that looks at these axes."""
         self.steps.append(f"{len(self.steps) + 1}. {title}")
+        self.check(*axes)
+
+    def check(self, *axes: str) -> None:
+        """Say that these axes are looked at, where a step can end before it gets there."""
         self._checked.update(axes)
 
     def find(self, code: str, where: str = "") -> None:

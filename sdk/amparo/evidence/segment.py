@@ -179,6 +179,8 @@ class SegmentOpen:
         f = cbor.expect_map(cbor.decode(body, max_bytes=1 << 14), required)
         if len(f[3]) not in (2, 3) or len(f[4]) != len(f[3]):
             raise EvidenceFormatError("a segment has the wrong number of shares")
+        if f[8] > MARK_AHEAD:
+            raise EvidenceFormatError("a segment's mark is not known")
         return cls(
             seg=f[1], public=cbor.fixed(f[2], 32), commitments=tuple(cbor.fixed(c, 32) for c in f[3]),
             share_hashes=tuple(cbor.fixed(h, 32) for h in f[4]), secret_commit=cbor.fixed(f[5], 32),

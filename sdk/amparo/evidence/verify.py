@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConsentError, EvidenceError, EvidenceFormatError, SignatureError
-from . import checkpoint, cose, record, segment, tree
+from . import cose, record, segment, tree
 from . import grant as grants
 from .checkpoint import FINAL, Checkpoint
-from .checks import certify, check_grant_records, check_signature, tombstone
+from .checks import certify, check_grant_records, check_signature, plain_body, tombstone
 from .genesis import Genesis, log_id_of
 from .keys import PartyKey
 from .record import Header, RecordType
@@ -32,6 +32,8 @@ class Span:
     opened: SegmentOpen | None = None
     closed: bool = False
     last: int = -1
+    closed_s: int | None = None
+    """When its closing record says it ended."""
 
 
 @dataclass
@@ -146,6 +148,8 @@ def _bodies(rows: VaultRows, out: Collector, found: Found) -> None:
             header.body_len,
         ):
             out.find("BODY_HASH", f"record {seq}")
+        elif header.type is RecordType.GENESIS and body is not None and body != rows.genesis:
+            out.find("GENESIS", f"record {seq}")
         elif body is not None and header.type is RecordType.TOMBSTONE:
             erased += tombstone(body, seq, found.genesis, out)
     erased.sort()
@@ -176,7 +180,9 @@ def _segments(rows: VaultRows, out: Collector, found: Found) -> None:
         if header.type is RecordType.SEG_OPEN:
             _opened(span, current, body, rows, out)
         elif header.type is RecordType.SEG_CLOSE:
-            span.closed = True
+            _closed(span, current, seq, body, out)
+        elif header.type is RecordType.RESUME and body is not None:
+            plain_body(header.type, body, f"record {seq}", out)
     certify({seg: span.opened for seg, span in found.spans.items()}, found.genesis, out)
 
 
@@ -188,6 +194,16 @@ def _next_segment(header: Header, current: int, seq: int, out: Collector, found:
     if header.type is not (RecordType.GENESIS if seq == 0 else RecordType.SEG_OPEN):
         out.find("SEG_GAP", f"segment {header.seg} does not begin with its opening record")
     found.spans.setdefault(header.seg, Span(first=seq))
+
+
+def _closed(span: Span, seg: int, seq: int, body: bytes | None, out: Collector) -> None:
+    span.closed = True
+    fields = None if body is None else plain_body(RecordType.SEG_CLOSE, body, f"record {seq}", out)
+    if fields is None:
+        return
+    span.closed_s = fields[2]
+    if (fields[1], fields[3]) != (seg, seq - span.first + 1):
+        out.find("SEG_NOT_CLOSED", f"record {seq} names another segment or count")
 
 
 def _opened(span: Span, seg: int, body: bytes | None, rows: VaultRows, out: Collector) -> None:
@@ -245,6 +261,12 @@ def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkp
     except EvidenceFormatError:
         out.find("NONCANON", where)
         return None
+    _signed(signed, point, where, out, found)
+    return point
+
+
+def _signed(signed: cose.Signed, point: Checkpoint, where: str, out: Collector, found: Found) -> None:
+    """Only the key of the segment that a checkpoint names counts."""
     span = found.spans.get(point.seg)
     try:
         if span is None or span.opened is None or point.log_id != found.log_id:
@@ -252,7 +274,14 @@ def _checkpoint(blob: bytes, where: str, out: Collector, found: Found) -> Checkp
         signed.verify("checkpoint", span.opened.public)
     except EvidenceError as error:
         check_signature(out, "CP_SIG", where, error)
-    return point
+
+
+def _own_segment(point: Checkpoint, where: str, out: Collector, found: Found) -> Header | None:
+    """A key speaks only for its own segment: the last record covered must lie in it. Returns that one."""
+    last = found.headers[point.tree_size - 1] if point.tree_size else None
+    if last is None or last.seg != point.seg:
+        out.find("CP_SIG", where)
+    return last
 
 
 def _against_tree(point: Checkpoint, where: str, out: Collector, found: Found) -> None:
@@ -261,12 +290,13 @@ def _against_tree(point: Checkpoint, where: str, out: Collector, found: Found) -
         return
     if found.roots.get(point.tree_size) != point.root:
         out.find("CP_ROOT", where)
-    # a key speaks only for its own segment: the last record covered must lie in it
-    last = found.headers[point.tree_size - 1] if point.tree_size else None
-    if last is None or last.seg != point.seg:
-        out.find("CP_SIG", where)
-    if point.flags & FINAL and last is not None and last.type is not RecordType.SEG_CLOSE:
+    last = _own_segment(point, where, out, found)
+    if not point.flags & FINAL or last is None:
+        return
+    if last.type is not RecordType.SEG_CLOSE:
         out.find("SEG_NOT_CLOSED", where)
+    elif found.spans[last.seg].closed_s not in (None, point.time_s):
+        out.find("TIME_CONFLICT", where)
 
 
 def _tail(out: Collector, found: Found) -> None:
@@ -288,21 +318,20 @@ def check_witness(witness: Sequence[bytes], out: Collector, found: Found) -> Non
         edge = edge.append(leaf)
         roots[edge.size] = edge.root()
     for number, blob in enumerate(witness):
+        where = f"head {number}"
         try:
-            point = checkpoint.peek(blob)
+            signed = cose.read(blob)
+            point = Checkpoint.decode(signed.carried())
         except EvidenceFormatError:
-            out.find("NONCANON", f"head {number}")
+            out.find("NONCANON", where)
             continue
-        span = found.spans.get(point.seg)
         if point.tree_size > len(found.leaves):
-            out.find("ANCHOR_TRUNCATED", f"head {number} covers {point.tree_size} records")
+            out.find("ANCHOR_TRUNCATED", f"{where} covers {point.tree_size} records")
         elif point.log_id != found.log_id or roots[point.tree_size] != point.root:
-            out.find("ANCHOR_FORK", f"head {number}")
-        elif span is not None and span.opened is not None:
-            try:
-                cose.verify(blob, "checkpoint", span.opened.public)
-            except EvidenceError as error:
-                check_signature(out, "CP_SIG", f"head {number}", error)
+            out.find("ANCHOR_FORK", where)
+        else:
+            _signed(signed, point, where, out, found)
+            _own_segment(point, where, out, found)
 
 
 def _times(out: Collector, found: Found) -> None:
@@ -322,12 +351,15 @@ def _times(out: Collector, found: Found) -> None:
 
 
 def _grants(rows: VaultRows, out: Collector, found: Found) -> None:
-    out.step("Every export has its grant, and no grant was used twice.", "consent", "confidentiality")
+    out.step("Every export has its grant, and no grant was used twice.", "consent")
     typed = [(h.type, h.seq, body) for h, (_, _, body) in zip(found.headers, rows.records, strict=True) if h]
     check_grant_records(typed, out)
     if any(kind is RecordType.EXPORT for kind, _, _ in typed):
         out.find("GRANT_UNSEEN")
-    if found.genesis and any(p.recipient.suite == 1 for p in found.genesis.parties):
+    if found.genesis is None:
+        return
+    out.check("confidentiality")
+    if any(p.recipient.suite == 1 for p in found.genesis.parties):
         out.find("WEAK_PQ", "a party's sealing key")
 
 

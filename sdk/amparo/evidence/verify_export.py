@@ -12,7 +12,8 @@ from ..seal import SealKey, SealSuite
 from . import bulk, checkpoint, consent, cose, export, record, segment, tree
 from . import grant as grants
 from .checkpoint import Checkpoint
-from .checks import certify, check_grant_records, check_signature, tombstone
+from .checks import certify, check_grant_records, check_signature, plain_body, tombstone
+from .consistency import Consistency
 from .directory import Directory
 from .export import Item, Manifest, OpenedExport
 from .genesis import Genesis, log_id_of
@@ -53,10 +54,17 @@ class _State:
     request: grants.Request | None = None
     erased: list[tuple[int, int]] = field(default_factory=list)
     records: list[OpenedRecord] = field(default_factory=list)
+    nodes: tree.Nodes | None = None
+    """What the inclusion proofs show of the tree, older roots among it."""
 
 
 def verify_export(
-    data: bytes, *, key: SealKey | None = None, log_id: bytes | None = None, witness: Sequence[bytes] = ()
+    data: bytes,
+    *,
+    key: SealKey | None = None,
+    log_id: bytes | None = None,
+    witness: Sequence[bytes] = (),
+    consistency: Sequence[bytes] = (),
 ) -> Report:
     """Verify an ``.amx`` file.
 
@@ -64,12 +72,18 @@ def verify_export(
         key: the agency's private sealing key; without it only the clear header can be read.
         log_id: as the family or trustee wrote it down at enrolment.
         witness: signed checkpoints kept outside, as they rode in alerts.
+        consistency: proofs for heads that cover other records than those here show.
     """
-    return open_and_verify(data, key=key, log_id=log_id, witness=witness)[0]
+    return open_and_verify(data, key=key, log_id=log_id, witness=witness, consistency=consistency)[0]
 
 
 def open_and_verify(
-    data: bytes, *, key: SealKey | None = None, log_id: bytes | None = None, witness: Sequence[bytes] = ()
+    data: bytes,
+    *,
+    key: SealKey | None = None,
+    log_id: bytes | None = None,
+    witness: Sequence[bytes] = (),
+    consistency: Sequence[bytes] = (),
 ) -> tuple[Report, list[OpenedRecord]]:
     """As `verify_export`, and the recorded messages that opened, whatever the verdicts say of them."""
     out, sha256 = Collector(), hashlib.sha256(data).hexdigest()
@@ -86,19 +100,23 @@ def open_and_verify(
             _consent(state, out)
             _scope(state, out)
             _custody(state, out)
-            _witness(state, witness, out)
+            _witness(state, witness, _proofs(state, consistency, out), out)
             records = state.records
             out.facts.update(records=len(state.items), messages=len(records))
     return out.report("export", sha256), records
 
 
 def _open(data: bytes, key: SealKey | None, out: Collector) -> OpenedExport | None:
-    out.step("The clear header follows the format.", "confidentiality")
+    out.step("The clear header follows the format.")
     try:
         header, _, _ = export.read_header(data)
+    except export.MixedSuitesError:
+        out.find("PQ_MIXED")
+        return None
     except EvidenceFormatError:
         out.find("NONCANON", "header")
         return None
+    out.check("confidentiality")
     out.facts.update(export_id=header.export_id.hex(), recipients=len(header.stanzas))
     if header.suite not in SealSuite.__members__.values():
         out.find("NONCANON", "suite")
@@ -203,13 +221,9 @@ def _tree(state: _State, out: Collector) -> None:
     out.step("Every record is part of the tree that was signed.", "integrity")
     if state.point is None:
         return
+    state.nodes = tree.Nodes(state.point.tree_size)
     for header, item in zip(state.headers, state.items, strict=True):
-        try:
-            leaf = tree.leaf_hash(item.header)
-            root = tree.root_from_proof(leaf, header.seq, state.point.tree_size, item.proof)
-        except EvidenceFormatError:
-            root = b""
-        if root != state.point.root:
+        if not state.nodes.add(state.point.root, tree.leaf_hash(item.header), header.seq, item.proof):
             out.find("PROOF", f"record {header.seq}")
 
 
@@ -223,11 +237,15 @@ def _bodies(state: _State, out: Collector) -> None:
         if header.seq in macs and record.header_mac(macs[header.seq], header) != header.mac:
             out.find("FS_MAC", where)
         if item.body is None:
+            if header.type not in record.SEALED_TYPES:
+                out.find("ITEMS_MISSING", f"the body of {where}")
             continue
         if (hashlib.sha256(item.body).digest(), len(item.body)) != (header.body_hash, header.body_len):
             out.find("BODY_HASH", where)
         elif header.type is RecordType.TOMBSTONE:
             state.erased += tombstone(item.body, header.seq, state.genesis, out)
+        elif header.type is RecordType.GENESIS and item.body != state.manifest.genesis:
+            out.find("GENESIS", where)
         elif header.type in record.SEALED_TYPES:
             recorded = _open_body(header, item, where, out)
             if recorded is not None:
@@ -235,6 +253,8 @@ def _bodies(state: _State, out: Collector) -> None:
                 if recorded.recorded_s < last_s:
                     out.find("CLOCK_BACK", where)
                 last_s = recorded.recorded_s
+        else:
+            plain_body(header.type, item.body, where, out)
 
 
 def _mac_keys(state: _State, out: Collector) -> dict[int, bytes]:
@@ -243,6 +263,9 @@ def _mac_keys(state: _State, out: Collector) -> dict[int, bytes]:
     wanted: dict[int, list[int]] = {}
     for header in state.headers:
         wanted.setdefault(header.seg, []).append(header.seq)
+    released = {header.seg for header in state.headers if header.type in record.SEALED_TYPES}
+    for seg in sorted(released - set(state.manifest.mac_seeds)):
+        out.find("MAC_COMMIT", f"segment {seg}")
     for seg, seed in state.manifest.mac_seeds.items():
         opened = state.opens.get(seg)
         if opened is None or segment.mac_commit(seed) != opened.mac_commit:
@@ -333,9 +356,13 @@ def _custody(state: _State, out: Collector) -> None:
     out.step("The log itself recorded this export, once for its grant.", "custody")
     out.find("AFTER_OPENING")
     typed = [(h.type, h.seq, item.body) for h, item in zip(state.headers, state.items, strict=True)]
-    exports = check_grant_records(typed, out)
-    if exports.get(state.manifest.export_id) != state.opened.header.grant_hash:
+    logged = check_grant_records(typed, out).get(state.manifest.export_id)
+    sealed = sum(h.type in record.SEALED_TYPES for h in state.headers)
+    wanted = (state.opened.header.grant_hash, list(state.manifest.recipient_kids), sealed)
+    if logged is None or (logged[1], logged[3], logged[4]) != wanted:
         out.find("EXPORT_UNLOGGED")
+    elif logged[5] != state.manifest.created_s:
+        out.find("TIME_CONFLICT", "the export's own record")
     for seg, opened in state.opens.items():
         if opened is not None and opened.mark == segment.MARK_AHEAD:
             out.find("ROLLBACK_SUSPECTED", f"before segment {seg}")
@@ -343,21 +370,61 @@ def _custody(state: _State, out: Collector) -> None:
             out.find("MARK_LOST", f"before segment {seg}")
 
 
-def _witness(state: _State, witness: Sequence[bytes], out: Collector) -> None:
-    """A head can be compared when it covers as many records as the export's checkpoint, or more."""
+def _proofs(state: _State, blobs: Sequence[bytes], out: Collector) -> dict[tuple[int, int], Consistency]:
+    """Consistency proofs of this log, by the sizes they join."""
+    proofs = {}
+    for number, blob in enumerate(blobs):
+        try:
+            proof = Consistency.decode(blob)
+        except EvidenceFormatError:
+            out.find("NONCANON", f"consistency proof {number}")
+            continue
+        if proof.log_id == state.log_id:
+            proofs[proof.older, proof.newer] = proof
+    return proofs
+
+
+def _witness(
+    state: _State, witness: Sequence[bytes], proofs: dict[tuple[int, int], Consistency], out: Collector
+) -> None:
+    """Compare heads kept outside: by the nodes that inclusion proofs show, or by a consistency proof."""
     out.step("Heads kept outside are of this history, as far as an export can show.")
     if not witness or state.point is None:
         out.find("NO_WITNESS")
         return
     for number, blob in enumerate(witness):
+        where = f"head {number}"
         try:
-            point = checkpoint.peek(blob)
+            signed = cose.read(blob)
+            head = Checkpoint.decode(signed.carried())
         except EvidenceFormatError:
-            out.find("NONCANON", f"head {number}")
+            out.find("NONCANON", where)
             continue
-        if point.log_id != state.log_id or (
-            point.tree_size == state.point.tree_size and point.root != state.point.root
-        ):
-            out.find("ANCHOR_FORK", f"head {number}")
-        elif point.tree_size > state.point.tree_size and point.time_s <= state.point.time_s:
-            out.find("ANCHOR_TRUNCATED", f"head {number} covers {point.tree_size} records")
+        if _compared(state, head, where, proofs, out) and head.seg in state.keys:
+            try:
+                signed.verify("checkpoint", state.keys[head.seg])
+            except EvidenceError as error:
+                check_signature(out, "CP_SIG", where, error)
+
+
+def _compared(
+    state: _State, head: Checkpoint, where: str, proofs: dict[tuple[int, int], Consistency], out: Collector
+) -> bool:
+    """Compare one head's root; whether it is of this history."""
+    assert state.point is not None and state.nodes is not None
+    ours, size = state.point, head.tree_size
+    known = ours.root if size == ours.tree_size else state.nodes.root(size)
+    if head.log_id != state.log_id or known not in (None, head.root):
+        out.find("ANCHOR_FORK", where)
+        return False
+    older, newer = sorted((head, ours), key=lambda point: point.tree_size)
+    proof = proofs.get((older.tree_size, newer.tree_size))
+    if known is None and proof is None:
+        told = f"{where} covers {size} records, the export {ours.tree_size}"
+        cut = size > ours.tree_size and head.time_s <= ours.time_s
+        out.find("ANCHOR_TRUNCATED" if cut else "HEAD_UNCOMPARED", told)
+        return False
+    if proof is not None and not proof.joins(older.root, newer.root):
+        out.find("CONSISTENCY", where)
+        return False
+    return True
