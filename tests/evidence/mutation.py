@@ -18,6 +18,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -232,29 +233,45 @@ def judge(mutant: Mutant, *, kit_only: bool) -> str:
     started = os.fork()
     if started:
         _, status = os.waitpid(started, 0)
-        return {10: "kit", 11: "tests", 12: "survived"}.get(os.waitstatus_to_exitcode(status), "kit")
+        code = os.waitstatus_to_exitcode(status)
+        return (
+            "timeout"
+            if code == -signal.SIGALRM
+            else {10: "kit", 11: "tests", 12: "survived"}.get(code, "error")
+        )
     signal.alarm(TIMEOUT_S)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    outcome = 10
+    outcome = 13
     try:
         sys.meta_path.insert(0, Loader(f"amparo.evidence.{mutant.module}", code))
-        if not by_kit(mutant.module):
-            outcome = 12 if kit_only or not by_tests(mutant.module) else 11
+        try:
+            noticed = by_kit(mutant.module)
+        except Exception:  # a mutant may break the reader itself
+            noticed = True
+        if not noticed and not kit_only:
+            noticed, outcome = by_tests(mutant.module), 11
+        else:
+            outcome = 10
+        outcome = outcome if noticed else 12
     finally:
         os._exit(outcome)
+
+
+CONTROL = Mutant("verify", -1, 0, "nothing", "the module as it is")
+"""Must survive, or every other outcome is worth nothing."""
 
 
 def sweep(wanted: Sequence[Mutant], *, jobs: int, kit_only: bool) -> Iterator[tuple[Mutant, str]]:
     """Judge many; the outcome of each as it comes."""
     import cbor2  # noqa: F401 - imported before forking, so that no child has to
     import cryptography.hazmat.bindings._rust  # noqa: F401
-    import hypothesis  # noqa: F401
     import numpy  # noqa: F401
     import pytest  # noqa: F401
 
+    assert judge(CONTROL, kit_only=kit_only) == "survived", "the tests fail without any mutant"
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         futures = {pool.submit(judge, mutant, kit_only=kit_only): mutant for mutant in wanted}
         for future in concurrent.futures.as_completed(futures):
@@ -275,17 +292,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started, outcomes = time.monotonic(), list[tuple[Mutant, str]]()
     for mutant, outcome in sweep(wanted, jobs=options.jobs, kit_only=options.kit):
         outcomes.append((mutant, outcome))
-        if outcome == "survived":
+        if outcome in ("survived", "error"):
             why = HARMLESS.get(mutant.name, "")
             print(
                 f"{mutant.module}.py:{mutant.line}: {mutant.how}: {mutant.text}  {why and '# ' + why}",
                 flush=True,
             )
-    count = {o: sum(1 for _, found in outcomes if found == o) for o in ("kit", "tests", "survived")}
-    bad = [m for m, o in outcomes if o == "survived" and m.name not in HARMLESS]
+    count = Counter(outcome for _, outcome in outcomes)
+    bad = [m for m, o in outcomes if o in ("survived", "error") and m.name not in HARMLESS]
     print(
         f"{len(outcomes)} mutants: {count['kit']} found by the testkit, {count['tests']} by other tests, "
-        f"{count['survived'] - len(bad)} harmless, {len(bad)} survived; {time.monotonic() - started:.0f} s"
+        f"{count['timeout']} by not ending, {count['survived'] + count['error'] - len(bad)} harmless, {len(bad)} survived; "
+        f"{time.monotonic() - started:.0f} s"
     )
     return 1 if bad else 0
 
