@@ -32,7 +32,7 @@ MODULES = (
 )  # fmt: skip
 TESTS = (
     "test_matrix", "test_report", "test_attacks", "test_parts", "test_tree", "test_vectors", "test_release",
-    "test_erasure", "test_heads", "test_vault", "test_hostile", "test_command_line",
+    "test_erasure", "test_heads", "test_salvage", "test_vault", "test_hostile", "test_command_line",
 )  # fmt: skip
 CLOSEST = {
     "tree": ("test_tree", "test_report"), "cbor": ("test_parts",), "cose": ("test_parts", "test_vectors"),
@@ -285,10 +285,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--kit", action="store_true", help="judge by the testkit alone")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth, for a quick look")
+    parser.add_argument("--name", action="append", help="only the mutant of this name; can be given again")
     parser.add_argument("--line", type=int, help="only those of this line")
     options = parser.parse_args(arguments)
     wanted = [m for module in options.modules for m in mutants(module)][:: options.every]
-    wanted = [m for m in wanted if options.line in (None, m.line)]
+    wanted = [
+        m for m in wanted if options.line in (None, m.line) and (not options.name or m.name in options.name)
+    ]
+    if options.name and {m.name for m in wanted} != set(options.name):
+        parser.error(f"no such mutant: {', '.join(set(options.name) - {m.name for m in wanted})}")
     started, outcomes = time.monotonic(), list[tuple[Mutant, str]]()
     for mutant, outcome in sweep(wanted, jobs=options.jobs, kit_only=options.kit):
         outcomes.append((mutant, outcome))

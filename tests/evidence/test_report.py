@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
@@ -276,3 +278,40 @@ def test_verify_vault_without_anything_else(large):
     report = verify_vault(large.rows)
     assert report.verdicts["confidentiality"] is Verdict.PASS
     assert report.failed() == ()
+
+
+GUARDED = """
+import os, sys, tempfile
+allowed = os.path.realpath(tempfile.gettempdir())
+def hook(event, args):
+    if event.startswith(("socket.", "subprocess.", "os.exec", "os.posix_spawn", "os.system", "urllib.", "http.")):
+        raise SystemExit(f"forbidden: {event}")
+    if event == "open" and isinstance(args[0], (str, bytes)) and (args[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        path = os.fsdecode(args[0])
+        if not os.path.realpath(path).startswith(allowed + os.sep + "amparo-verify-"):
+            raise SystemExit(f"written: {path}")
+sys.addaudithook(hook)
+from amparo.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["verify", "vault"], ["verify", "out.amx"], ["inspect", "vault"], ["inspect", "out.amx"]]
+)
+def test_verifying_opens_no_connection_and_writes_nothing(tmp_path, words):
+    world = World(tmp_path)
+    with world.create() as vault:
+        fill(vault, 3)
+        data = world.export(vault)
+    (tmp_path / "out.amx").write_bytes(data)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED, "evidence", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before

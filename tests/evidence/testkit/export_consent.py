@@ -127,6 +127,12 @@ class Consent(Exports):
         yield self.case("approved_by_one", p, "one approval", self.granted(roles=("child",)))
         yield self.case("approved_twice_by_one", p, "one party twice", self.granted(roles=("child", "child")))
         yield self.case(
+            "approval_twice_of_three",
+            p,
+            "three approvals, two by one party",
+            self.granted(roles=("child", "child", "trustee")),
+        )
+        yield self.case(
             "approval_forged",
             p,
             "one approval by a stranger's key",
